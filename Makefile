@@ -1,0 +1,75 @@
+# Everything these commands make stays in this checkout: .cache/ (uv and downloads), .venv/ (the
+# program) and .dask-cluster/ (environments, states and running clusters).
+
+STACK ?= local
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { command -v $$p; break; }; done)
+
+export UV := $(CURDIR)/.cache/uv-tool/bin/uv
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export UV_PYTHON_DOWNLOADS := never
+export UV_PYTHON := $(PYTHON)
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
+UV_VERSION := 0.13.8
+SYNC := $(UV) sync --locked --quiet
+LOCKED := uv.lock pyproject.toml images/environment/pyproject.toml
+BIN := .venv/bin
+
+.PHONY: help up demo destroy status test check format schema clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+up: .cache/program ## make the cluster of stack $(STACK) what its stack file says
+	@$(BIN)/dask-cluster up $(STACK) --yes
+
+status: .cache/program ## show the running cluster
+	@$(BIN)/dask-cluster status $(STACK)
+
+destroy: .cache/program ## take the cluster down; nothing of it is left
+	@$(BIN)/dask-cluster destroy $(STACK) --yes
+
+demo: .cache/program ## real work on the running cluster: 336,776 flights
+	@examples/demo.sh $(STACK)
+
+test: check ## all that needs no root, no Docker and no account
+	@$(BIN)/pytest -n 2 --dist loadscope
+
+check: .cache/dev ## linters, types and the arrows of the design
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@git ls-files -z '*.sh' .ci/run | xargs -0 $(BIN)/shellcheck
+	@$(BIN)/pytest -q tests/test_arrows.py
+
+format: .cache/dev ## mend what the linters can mend
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+schema: .cache/program ## write what is generated from the settings' models
+	@$(BIN)/python -m components.settings --schema > stacks/schema.json
+
+clean: ## remove what was built; destroy the clusters first
+	@! ls .dask-cluster/state/* >/dev/null 2>&1 || \
+		{ echo "a stack is up: run 'make destroy' first" >&2; exit 1; }
+	rm -rf .cache .venv .dask-cluster
+
+# The program alone: what `make up` needs. What `make test` added stays (--inexact).
+.cache/program: $(UV) $(LOCKED)
+	@echo "setting up the program (.venv) ..."
+	@$(SYNC) --no-default-groups --inexact
+	@touch $@
+
+.cache/dev: $(UV) $(LOCKED)
+	@echo "setting up the program and its tests (.venv) ..."
+	@$(SYNC)
+	@touch $@ .cache/program
+
+$(UV):
+	@test -n "$(PYTHON)" || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed, and none is on PATH. Set PYTHON=..." >&2; exit 1; }
+	@echo "fetching uv $(UV_VERSION) from PyPI (.cache) ..."
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+		--no-cache-dir --no-warn-script-location --target .cache/uv-tool uv==$(UV_VERSION)

@@ -1,0 +1,1 @@
+"""Code that runs under Pulumi: one module for each part of a cluster, and the cluster itself."""

@@ -1,0 +1,98 @@
+"""Files of the cluster's folder: the rendered ``dask.yaml`` and the certificates."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi import dynamic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LocalFiles(dynamic.Resource, module="local", name="Files"):
+    """Text files below one folder, mode 0600 in folders of mode 0700, gone when it is deleted.
+
+    A file that was changed or removed by hand is found by a refresh and written again.
+    """
+
+    folder: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        folder: pulumi.Input[str],
+        contents: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Write the files.
+
+        Args:
+            name: Name of the resource.
+            folder: Absolute path; made if it does not exist.
+            contents: Text by path relative to the folder; kept as a secret in the state.
+            opts: Resource options.
+        """
+        props = {"folder": folder, "contents": pulumi.Output.secret(dict(contents))}
+        super().__init__(_FilesProvider(), name, props, opts)
+
+
+class _FilesProvider(dynamic.ResourceProvider):
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        moved = olds["folder"] != news["folder"]
+        return dynamic.DiffResult(
+            changes=moved or olds["contents"] != news["contents"],
+            replaces=["folder"] if moved else [],
+        )
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        folder = Path(props["folder"])
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, text in props["contents"].items():
+            _write(folder / path, text)
+        return dynamic.CreateResult(id_=str(folder), outs=props)
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        folder = Path(props["folder"])
+        there = {path: _read(folder / path) for path in props["contents"]}
+        found = {path: text for path, text in there.items() if text is not None}
+        if not found:
+            return dynamic.ReadResult(id_="", outs={})
+        seen = props | {"contents": found}
+        return dynamic.ReadResult(id_=id_, outs=seen, inputs=seen)
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        self.create(news)
+        for path in olds["contents"].keys() - news["contents"].keys():
+            (Path(news["folder"]) / path).unlink(missing_ok=True)
+        return dynamic.UpdateResult(outs=news)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        folder = Path(props["folder"])
+        for path in props["contents"]:
+            (folder / path).unlink(missing_ok=True)
+            if "/" in path:
+                shutil.rmtree(folder / path.split("/")[0], ignore_errors=True)
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text() if path.is_file() else None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file so that nobody else can read it, and so that it is never half there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise RuntimeError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,137 @@
+"""The folder of a cluster on this machine, and the promise that nothing of it is left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pulumi
+from pulumi import dynamic
+
+from components.local import processes
+
+# A socket's path has room for 104 bytes on macOS and 108 on Linux (sys/un.h), and supervisord
+# first binds `<socket>.<pid>`.
+SOCKET = "supervisor.sock"
+LONGEST_FOLDER = 104 - len(f"/{SOCKET}.1234567") - 1
+FREE_DISK = 200 * 2**20  # logs, certificates and a first bit of spilled data
+
+
+class LocalHost(dynamic.Resource, module="local", name="Host"):
+    """The first resource of a local cluster and the last to go: it owns the cluster's folder.
+
+    Creating it writes nothing: the folder is made by the resources that come after it. So
+    whatever is on the disk or running when an ``up`` is killed, the state already holds the
+    resource whose delete ends and removes it. Every ``up`` and preview checks here that the
+    ports are free, the memory is there and the folder can be written.
+    """
+
+    folder: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        folder: Path,
+        ports: dict[str, int],
+        memory: dict[str, int],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Check this machine and claim the folder.
+
+        Args:
+            name: Name of the resource.
+            folder: Where the cluster's files go; need not exist.
+            ports: TCP ports that must be free, by the setting they come from.
+            memory: ``workers`` (count) and ``each`` (bytes) of what the workers may use.
+            opts: Resource options.
+        """
+        props = {"folder": str(folder), "ports": ports, "memory": memory}
+        super().__init__(_HostProvider(), name, props, opts)
+
+
+class _HostProvider(dynamic.ResourceProvider):
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
+        folder = Path(news["folder"])
+        problems = [
+            *_folder_problems(folder),
+            *_port_problems(folder, news["ports"]),
+            *_memory_problems(news["memory"]),
+        ]
+        failures = [dynamic.CheckFailure(key, reason) for key, reason in problems]
+        return dynamic.CheckResult(inputs=news, failures=failures)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        moved = olds["folder"] != news["folder"]
+        changed = any(olds[key] != news[key] for key in ("folder", "ports", "memory"))
+        return dynamic.DiffResult(
+            changes=changed, replaces=["folder"] if moved else [], delete_before_replace=True
+        )
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        return dynamic.CreateResult(id_=props["folder"], outs=props)
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult(outs=news)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        folder = Path(props["folder"])
+        processes.end(folder)
+        if folder.exists():
+            shutil.rmtree(folder)
+        for parent in (folder.parent, folder.parent.parent):  # `clusters` and `.dask-cluster`
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+
+
+def _folder_problems(folder: Path) -> list[tuple[str, str]]:
+    over = len(str(folder)) - LONGEST_FOLDER
+    if over > 0:
+        text = f"{folder} is {over} characters too long for the supervisor's socket."
+        return [("folder", f"{text} Move the checkout to a shorter path.")]
+    parent = next(p for p in (folder, *folder.parents) if p.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return [("folder", f"{parent} cannot be written (read-only, or not yours).")]
+    free = shutil.disk_usage(parent).free
+    if free < FREE_DISK:
+        text = f"{parent} has {free >> 20} MiB free; a cluster needs {FREE_DISK >> 20} MiB."
+        return [("folder", text + " Free some space, or move the checkout to a larger disk.")]
+    return []
+
+
+def _port_problems(folder: Path, ports: dict[str, Any]) -> list[tuple[str, str]]:
+    problems = []
+    for key, port in ports.items():
+        holder = processes.taken(int(port), folder=folder)
+        if holder:
+            text = f"port {int(port)} is taken by {holder}. End it, or set `{key}` to a free port."
+            problems.append((key, text))
+    return problems
+
+
+def _memory_problems(memory: dict[str, Any]) -> list[tuple[str, str]]:
+    workers, each = int(memory["workers"]), int(memory["each"])
+    there = _machine_memory()
+    if workers * each <= there:
+        return []
+    need = f"{workers} workers of {_gib(each)} need {_gib(workers * each)}"
+    mend = f"Lower `memory`, or set `workers` to {max(1, there // each)} or fewer."
+    return [("memory", f"{need}; this machine has {_gib(there)}. {mend}")]
+
+
+def _machine_memory() -> int:
+    """Bytes of memory that this machine, or the container it is, may use."""
+    limits = [psutil.virtual_memory().total]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        path = Path(file)
+        text = path.read_text().strip() if path.exists() else "max"
+        if text.isdigit():
+            limits.append(int(text))
+    return min(limits)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.4g} GiB"

@@ -1,0 +1,179 @@
+"""The process table of a local cluster: what supervisord keeps running, and how it is changed."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+from xmlrpc.client import Fault, ServerProxy
+
+from supervisor.states import ProcessStates
+from supervisor.xmlrpc import SupervisorTransport
+
+from components.local.host import SOCKET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+NO_WAIT = False
+STOP_SECONDS = 15  # a nanny gives a running task 8 s on SIGTERM; killed after that
+RUNNING = (ProcessStates.STARTING, ProcessStates.RUNNING, ProcessStates.BACKOFF)
+STOPPED = (ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL)
+
+# Dask's processes end with code 0 when their scheduler goes away, so every end is followed by a
+# start. The pause before a start grows by a second each time; after 10 quick ends it is given up.
+_PROGRAM = """\
+[program:{name}]
+command={command}
+environment={environment}
+autorestart=true
+startsecs=3
+startretries=10
+stopsignal=TERM
+stopwaitsecs={stop}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={log}
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=2
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One line of the process table.
+
+    Attributes:
+        command: The program and its arguments.
+        environment: Variables on top of those of the supervisor.
+    """
+
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+# Pulumi may change two groups at once, from two threads of one provider.
+_CHANGING = threading.Lock()
+
+
+class ProcessTable:
+    """The process table of the cluster in ``folder``, through supervisord's socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        transport = SupervisorTransport(None, None, f"unix://{folder / SOCKET}")
+        # The address is of no meaning: the transport dials the socket.
+        self._rpc: Any = ServerProxy("http://localhost", transport=transport).supervisor
+
+    def alive(self) -> bool:
+        """Say whether a supervisor answers."""
+        try:
+            return cast("str", self._rpc.getState()["statename"]) == "RUNNING"
+        except (OSError, Fault):
+            return False
+
+    def states(self, group: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return supervisord's record (``state``, ``pid``, ``start`` ...) of each process by name.
+
+        Args:
+            group: Only the processes of this group.
+        """
+        rows = {row["name"]: row for row in self._rpc.getAllProcessInfo()}
+        return {n: r for n, r in rows.items() if group is None or n in self._configured(group)}
+
+    def apply(self, group: str, programs: Mapping[str, Program]) -> None:
+        """Make the processes of a group be exactly ``programs``.
+
+        A process whose line did not change keeps running, whatever happens to the others.
+
+        Args:
+            group: A set of processes that is changed together.
+            programs: Wanted lines by process name; an empty mapping ends the group.
+        """
+        wanted = {name: _text(name, program, self.log(name)) for name, program in programs.items()}
+        with _CHANGING:
+            self._stop(self._configured(group) - wanted.keys())
+            self._write(group, wanted)
+            [[added, changed, removed]] = self._rpc.reloadConfig()
+            # What is in no file any more belongs to nobody, even if a killed run left it here.
+            self._stop({*removed, *changed} & {*removed, *wanted})
+            for name in (*removed, *(n for n in changed if n in wanted)):
+                self._rpc.removeProcessGroup(name)
+            for name in (*added, *changed):
+                if name in wanted:
+                    self._rpc.addProcessGroup(name)
+            for name, row in self.states(group).items():
+                if row["state"] in STOPPED:
+                    self._rpc.startProcess(name, NO_WAIT)
+
+    def shut_down(self) -> None:
+        """End all processes and the supervisor, and wait until it does not answer any more."""
+        self._rpc.shutdown()
+        deadline = time.monotonic() + STOP_SECONDS + 5
+        while self.alive_or_closing() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def alive_or_closing(self) -> bool:
+        """Say whether a supervisor is there, ending or not."""
+        try:
+            self._rpc.getState()
+        except (OSError, Fault):
+            return False
+        return True
+
+    def log(self, name: str) -> Path:
+        """Return the log file of a process."""
+        return self.folder / "logs" / f"{name}.log"
+
+    def last_lines(self, name: str, count: int = 20) -> str:
+        """Return the last lines of a process's log."""
+        log = self.log(name)
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return "\n".join(lines[-count:])
+
+    def _configured(self, group: str) -> set[str]:
+        return {path.stem for path in (self.folder / "programs" / group).glob("*.conf")}
+
+    def _write(self, group: str, wanted: Mapping[str, str]) -> None:
+        folder = self.folder / "programs" / group
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in self._configured(group) - wanted.keys():
+            (folder / f"{name}.conf").unlink()
+        for name, text in wanted.items():
+            draft = folder / f"{name}.draft"
+            draft.write_text(text)
+            draft.replace(folder / f"{name}.conf")
+
+    def _stop(self, names: set[str]) -> None:
+        """Stop processes, all at the same time, and wait for the last."""
+        rows = self.states()
+        for name in names & rows.keys():
+            if rows[name]["state"] in RUNNING:
+                self._rpc.stopProcess(name, NO_WAIT)
+        deadline = time.monotonic() + STOP_SECONDS + 5
+        while left := [n for n, r in self.states().items() if n in names and not _ended(r)]:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{', '.join(left)}: not ended after {STOP_SECONDS} s.")
+            time.sleep(0.05)
+
+
+def _ended(row: dict[str, Any]) -> bool:
+    return row["state"] in STOPPED
+
+
+def _text(name: str, program: Program, log: Path) -> str:
+    pairs = (f'{key}="{value}"' for key, value in program.environment.items())
+    return _PROGRAM.format(
+        name=name,
+        command=_escaped(shlex.join(program.command)),
+        environment=_escaped(",".join(pairs)),
+        stop=STOP_SECONDS,
+        log=_escaped(str(log)),
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")

@@ -1,0 +1,135 @@
+"""The scheduler of a local cluster: one program of the process table."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi import dynamic
+
+from components.local.process_table import RUNNING, ProcessTable, Program
+
+NAME = "scheduler"
+START_SECONDS = 60
+
+
+class LocalScheduler(dynamic.Resource, module="local", name="Scheduler"):
+    """A ``dask scheduler`` process that is kept running; any change of it is a replacement.
+
+    Created when it answers. A replacement ends the running work, so it shows as one in a
+    preview.
+    """
+
+    address: pulumi.Output[str]
+    dashboard: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        folder: pulumi.Input[str],
+        python: pulumi.Input[str],
+        port: int,
+        dashboard_port: int,
+        environment: pulumi.Input[str],
+        fingerprint: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Start the scheduler.
+
+        Args:
+            name: Name of the resource.
+            folder: The cluster's folder, with a supervisor in it.
+            python: The environment's Python.
+            port: TCP port of the scheduler, on loopback.
+            dashboard_port: TCP port of the dashboard, on loopback.
+            environment: Identity of the environment.
+            fingerprint: Of everything that the process reads when it starts.
+            opts: Resource options.
+        """
+        props = {
+            "folder": folder,
+            "python": python,
+            "port": port,
+            "dashboard_port": dashboard_port,
+            "environment": environment,
+            "fingerprint": fingerprint,
+            "address": None,
+            "dashboard": None,
+        }
+        super().__init__(_SchedulerProvider(), name, props, opts)
+
+
+class _SchedulerProvider(dynamic.ResourceProvider):
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        inputs = ("folder", "python", "port", "dashboard_port", "environment", "fingerprint")
+        changed = [key for key in inputs if olds[key] != news[key]]
+        return dynamic.DiffResult(
+            changes=bool(changed), replaces=changed, delete_before_replace=True
+        )
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        table = ProcessTable(Path(props["folder"]))
+        outs = props | {
+            "address": f"tls://127.0.0.1:{int(props['port'])}",
+            "dashboard": f"http://127.0.0.1:{int(props['dashboard_port'])}",
+        }
+        try:
+            table.apply(NAME, {NAME: _program(props)})
+            _wait_until_up(table, outs["dashboard"])
+        except Exception:
+            table.apply(NAME, {})
+            raise
+        return dynamic.CreateResult(id_=NAME, outs=outs)
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        table = ProcessTable(Path(props["folder"]))
+        if not table.alive() or not any(
+            row["state"] in RUNNING for row in table.states(NAME).values()
+        ):
+            return dynamic.ReadResult(id_="", outs={})
+        return dynamic.ReadResult(id_=id_, outs=props)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        table = ProcessTable(Path(props["folder"]))
+        if table.alive():
+            table.apply(NAME, {})
+
+
+def _program(props: dict[str, Any]) -> Program:
+    command = [props["python"], "-m", "dask", "scheduler", "--protocol", "tls"]
+    command += ["--host", "127.0.0.1", "--port", f"{int(props['port'])}"]
+    command += ["--dashboard-address", f"127.0.0.1:{int(props['dashboard_port'])}"]
+    return Program(command, {"DASK_CLUSTER_ENVIRONMENT": props["environment"]})
+
+
+def identity(dashboard: str) -> dict[str, Any] | None:
+    """Return what the scheduler says of itself and its workers, or None while it does not answer.
+
+    Args:
+        dashboard: The dashboard's address; `/json/identity.json` is one of Dask's own routes.
+    """
+    try:
+        with urllib.request.urlopen(f"{dashboard}/json/identity.json", timeout=5) as answer:  # noqa: S310
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
+
+
+def _wait_until_up(table: ProcessTable, dashboard: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while identity(dashboard) is None:
+        row = table.states(NAME)[NAME]
+        if row["statename"] == "FATAL" or time.monotonic() > deadline:
+            what = "ended again and again" if row["statename"] == "FATAL" else "did not answer"
+            raise RuntimeError(
+                f"the scheduler {what}. Its last lines ({table.log(NAME)}):\n"
+                f"{table.last_lines(NAME)}"
+            )
+        time.sleep(0.1)

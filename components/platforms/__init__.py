@@ -1,0 +1,1 @@
+"""Where a cluster can run. Each module is one value of the setting ``platform``."""

@@ -1,0 +1,199 @@
+"""The ``dask-cluster`` command: local stacks on the embedded engine, and a look at any of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from components.settings import SettingsError
+from engine import EngineError
+from engine.display import Display
+from operations import doctor as doctor_checks
+from operations import screen
+from operations.stacks import (
+    ERROR,
+    UNEXPECTED_CHANGES,
+    WRONG_SETTINGS,
+    CommandError,
+    Opened,
+    open_stack,
+)
+from operations.view import client_environment, look
+
+if TYPE_CHECKING:
+    from engine import Result
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Dask clusters from stack files.\n\nExit codes: 0 done, 1 failed, 2 wrong command or "
+    "settings, 6 no such stack, 7 changes where none were expected.",
+)
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+StackName = Annotated[str, typer.Argument(metavar="STACK", help="For example: local")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Print secrets in clear.")]
+
+
+def main() -> None:
+    """Run the command and end the process with its exit code."""
+    try:
+        app()
+    except CommandError as error:
+        err.print(f"[red]error:[/red] {error}")
+        sys.exit(error.code)
+    except SettingsError as error:
+        err.print(f"[red]error:[/red] {error}")
+        sys.exit(WRONG_SETTINGS)
+    except EngineError as error:
+        err.print(f"[red]error:[/red] {error}")
+        sys.exit(ERROR)
+
+
+@app.command()
+def up(stack: StackName, *, yes: Yes = False) -> None:
+    """Make the cluster what the stack file says, and show it."""
+    opened = open_stack(stack)
+    opened.settings()
+    if not yes:
+        _finish(opened.stack.preview(listener=Display(out, kind="preview")))
+        _ask("Perform this update?")
+    _finish(opened.stack.up(listener=Display(out, kind="up")))
+    outputs = opened.outputs()
+    view = look(outputs)
+    screen.show(out, stack, outputs, view)
+    if screen.faults(view, outputs):
+        raise typer.Exit(ERROR)
+    screen.show_next(out, stack)
+
+
+@app.command()
+def preview(
+    stack: StackName,
+    *,
+    expect_no_changes: Annotated[
+        bool, typer.Option("--expect-no-changes", help="Exit with 7 if there are any.")
+    ] = False,
+) -> None:
+    """Show what `up` would do; nothing is changed."""
+    opened = open_stack(stack)
+    opened.settings()
+    result = opened.stack.preview(listener=Display(out, kind="preview"))
+    _finish(result)
+    if expect_no_changes and set(result.changes) - {"same"}:
+        raise typer.Exit(UNEXPECTED_CHANGES)
+
+
+@app.command()
+def refresh(stack: StackName) -> None:
+    """Read what is really there into the state."""
+    _finish(open_stack(stack).stack.refresh(listener=Display(out, kind="refresh")))
+
+
+@app.command()
+def destroy(stack: StackName, *, yes: Yes = False) -> None:
+    """Take the cluster down; nothing of it is left."""
+    opened = open_stack(stack)
+    if not opened.stack.exists:
+        out.print(f"Stack {stack} is not up: nothing to destroy.")
+        return
+    if not yes:
+        _ask(f"Destroy {len(opened.stack.resources())} resources of stack {stack}?")
+    _finish(opened.stack.destroy(listener=Display(out, kind="destroy")))
+
+
+@app.command()
+def outputs(
+    stack: StackName, *, as_json: AsJson = False, show_secrets: ShowSecrets = False
+) -> None:
+    """Print the outputs of a stack."""
+    found = _state_of(stack).stack.outputs(show_secrets=show_secrets)
+    if as_json:
+        _print_json(found)
+        return
+    width = max(map(len, found), default=0)
+    for key, value in found.items():
+        out.print(f"{key.ljust(width)}  {value}", markup=False)
+
+
+@app.command()
+def export(stack: StackName, *, show_secrets: ShowSecrets = False) -> None:
+    """Print the state in the form that `pulumi stack import` takes."""
+    _print_json(_state_of(stack).stack.export(show_secrets=show_secrets))
+
+
+@app.command()
+def status(stack: StackName, *, as_json: AsJson = False) -> None:
+    """Show the scheduler, the workers and what is wrong with them; exit with 1 if something is."""
+    found = open_stack(stack).outputs()
+    view = look(found)
+    faults = screen.faults(view, found)
+    if as_json:
+        _print_json({"stack": stack, "outputs": found, "faults": faults, **view.as_json()})
+    else:
+        screen.show(out, stack, found, view)
+    if faults:
+        raise typer.Exit(ERROR)
+
+
+@app.command()
+def doctor(stack: StackName) -> None:
+    """Check a running cluster one thing at a time; exit with 1 if something is wrong."""
+    found = open_stack(stack).outputs()
+    well = True
+    for good, line in doctor_checks.findings(found, look(found)):
+        well = well and good
+        out.print("  [green]ok[/green]  " if good else "  [red]no[/red]  ", end="")
+        out.print(line, markup=False)
+    if not well:
+        raise typer.Exit(ERROR)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def run(
+    stack: StackName, command: Annotated[list[str], typer.Argument(metavar="COMMAND...")]
+) -> None:
+    """Run a command in the cluster's environment, where a bare `Client()` connects.
+
+    For example: dask-cluster run local -- python my_analysis.py
+    """
+    environment = client_environment(open_stack(stack).outputs())
+    program = shutil.which(command[0], path=environment["PATH"])
+    if program is None:
+        raise CommandError(
+            f"{command[0]}: no such command in the cluster's environment or on PATH."
+        )
+    sys.stdout.flush()
+    os.execve(program, command, environment)  # noqa: S606
+
+
+def _state_of(name: str) -> Opened:
+    opened = open_stack(name)
+    if not opened.stack.exists:
+        raise CommandError(f"stack `{name}` is not up. Run `dask-cluster up {name}`.")
+    return opened
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise CommandError("nobody is there to answer: add --yes.", WRONG_SETTINGS)
+    typer.confirm(question, abort=True)
+
+
+def _finish(result: Result) -> None:
+    if not result.ok:
+        raise typer.Exit(ERROR)
+
+
+def _print_json(value: object) -> None:
+    out.print(json.dumps(value, indent=2), markup=False, soft_wrap=True)

@@ -1,0 +1,77 @@
+"""What may be wrong with a cluster, looked at one thing at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from operations.view import View
+
+LAST_LINES = 8
+FREE_DISK = 2**30
+
+
+def findings(outputs: dict[str, Any], view: View) -> Iterator[tuple[bool, str]]:
+    """Yield each check of a cluster: whether it is well, and a line that says what was seen."""
+    yield from _supervisor(view)
+    yield from _ports(outputs)
+    yield from _environments(outputs, view)
+    yield _certificates(outputs)
+    yield _disk(outputs)
+
+
+def _supervisor(view: View) -> Iterator[tuple[bool, str]]:
+    if not view.supervisor:
+        yield False, "supervisor: gone. `up` puts it back."
+    for process in view.processes:
+        well = process.state == "RUNNING"
+        yield (
+            well,
+            f"process {process.name}: {process.state}" + ("" if well else _tail(process.log)),
+        )
+
+
+def _tail(log: str) -> str:
+    path = Path(log)
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    return "".join(f"\n      {line}" for line in [f"last lines of {log}:", *lines[-LAST_LINES:]])
+
+
+def _ports(outputs: dict[str, Any]) -> Iterator[tuple[bool, str]]:
+    for name in ("scheduler_address", "dashboard"):
+        address = urlsplit(outputs[name])
+        try:
+            socket.create_connection((address.hostname, address.port), timeout=3).close()
+        except OSError as error:
+            yield False, f"port {address.port} ({name}): {error.strerror or error}"
+        else:
+            yield True, f"port {address.port} ({name}): open on {address.hostname}"
+
+
+def _environments(outputs: dict[str, Any], view: View) -> Iterator[tuple[bool, str]]:
+    if view.error:
+        yield False, f"scheduler: {view.error}"
+        return
+    members = [view.report["scheduler"] | {"name": "scheduler"}, *view.report["workers"]]
+    wrong = [m["name"] for m in members if m["identity"] != outputs["environment"]]
+    said = (
+        f"another one on {', '.join(wrong)}" if wrong else f"the same on {len(members)} processes"
+    )
+    yield not wrong, f"environment {outputs['environment']}: {said}"
+
+
+def _certificates(outputs: dict[str, Any]) -> tuple[bool, str]:
+    left = dt.datetime.fromisoformat(outputs["certificates_expire"]) - dt.datetime.now(dt.UTC)
+    return left.days > 0, f"certificates: {left.days} days left; `up` renews them in the last 30"
+
+
+def _disk(outputs: dict[str, Any]) -> tuple[bool, str]:
+    free = shutil.disk_usage(outputs["folder"]).free
+    return free > FREE_DISK, f"disk of {outputs['folder']}: {free / 2**30:.1f} GiB free"

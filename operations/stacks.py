@@ -1,0 +1,78 @@
+"""Stacks as the command line names them: where they are, and what must be true to act on one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.settings import Settings, load_file
+from engine import EngineError, Project, Stack
+
+# Exit codes, those of Pulumi where it has one (pulumi/pkg/cmd/pulumi/cmd/exit_codes.go).
+ERROR = 1
+WRONG_SETTINGS = 2
+NO_STACK = 6
+UNEXPECTED_CHANGES = 7
+
+
+class CommandError(Exception):
+    """A message for the person at the keyboard, complete in itself, and an exit code."""
+
+    def __init__(self, message: str, code: int = ERROR) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stack of the project in the working folder (or above it)."""
+
+    project: Project
+    stack: Stack
+    file: Path
+
+    @property
+    def name(self) -> str:
+        """The stack's name, such as ``local``."""
+        return self.stack.name
+
+    def settings(self) -> Settings:
+        """Return the stack file's settings.
+
+        Raises:
+            SettingsError: With everything that is wrong in the file.
+        """
+        return load_file(self.file)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs of a stack that is up.
+
+        Raises:
+            CommandError: The stack is not up.
+        """
+        outputs = self.stack.outputs(show_secrets=True) if self.stack.exists else {}
+        if "folder" not in outputs:
+            raise CommandError(f"stack `{self.name}` is not up. Run `dask-cluster up {self.name}`.")
+        return outputs
+
+
+def open_stack(name: str) -> Opened:
+    """Find a stack by name.
+
+    Raises:
+        CommandError: There is no project here, or no such stack (exit code 6).
+    """
+    try:
+        project = Project.load(Path.cwd())
+    except EngineError as error:
+        raise CommandError(str(error)) from error
+    file = project.stack_file(name)
+    stack = Stack(project, name)
+    if not file.exists() and not stack.exists:
+        there = sorted(path.stem.removeprefix("Pulumi.") for path in file.parent.glob("Pulumi.*"))
+        raise CommandError(
+            f"no stack `{name}`: {file} does not exist. There are: {', '.join(there) or 'none'}.",
+            NO_STACK,
+        )
+    return Opened(project, stack, file)

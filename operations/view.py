@@ -1,0 +1,130 @@
+"""What a running cluster looks like from outside: its process table and the scheduler's report."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+from supervisor.xmlrpc import SupervisorTransport
+
+REPORT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Process:
+    """One line of the supervisor's process table.
+
+    Attributes:
+        name: ``scheduler``, or a worker such as ``worker-0``.
+        state: Supervisord's word: RUNNING, STARTING, BACKOFF, FATAL ...
+        pid: Number of the process, 0 if it does not run.
+        uptime: Seconds since it was started, 0 if it does not run.
+        log: Its log file.
+    """
+
+    name: str
+    state: str
+    pid: int
+    uptime: int
+    log: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A cluster as it is now.
+
+    Attributes:
+        supervisor: Whether the supervisor answers.
+        processes: The process table; empty without a supervisor.
+        report: What ``python -m dask_node.report`` printed: the scheduler's view.
+        error: Why there is no report, or None.
+    """
+
+    supervisor: bool
+    processes: list[Process] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the view as plain data."""
+        return asdict(self)
+
+
+def client_environment(outputs: dict[str, Any]) -> dict[str, str]:
+    """Return the variables with which a bare ``Client()`` connects to the cluster.
+
+    Args:
+        outputs: The stack's outputs.
+
+    Returns:
+        The caller's environment with the cluster's environment first on PATH and Dask's
+        configuration, certificates included, from the cluster's ``dask.yaml``.
+    """
+    # A DASK_ variable of the person's shell would override the cluster's file.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("DASK_")}
+    environment = Path(outputs["environment_folder"])
+    return kept | {
+        "PATH": f"{environment / 'bin'}:{kept.get('PATH', '/usr/bin:/bin')}",
+        "VIRTUAL_ENV": str(environment),
+        "DASK_CONFIG": str(Path(outputs["folder"]) / "dask.yaml"),
+        "DASK_CLUSTER_ENVIRONMENT": outputs["environment"],
+    }
+
+
+def look(outputs: dict[str, Any]) -> View:
+    """Look at the cluster of a stack, through its supervisor and its scheduler."""
+    table = process_table(Path(outputs["folder"]))
+    report = _report(outputs)
+    return View(
+        supervisor=table is not None,
+        processes=table or [],
+        report=report if "error" not in report else {},
+        error=report.get("error"),
+    )
+
+
+def process_table(folder: Path) -> list[Process] | None:
+    """Return the supervisor's process table, or None if no supervisor answers."""
+    transport = SupervisorTransport(None, None, f"unix://{folder / 'supervisor.sock'}")
+    rpc: Any = ServerProxy("http://localhost", transport=transport).supervisor
+    try:
+        rows = rpc.getAllProcessInfo()
+    except (OSError, Fault):
+        return None
+    return [
+        Process(
+            name=row["name"],
+            state=row["statename"],
+            pid=row["pid"],
+            uptime=row["now"] - row["start"] if row["pid"] else 0,
+            log=row["stdout_logfile"],
+        )
+        for row in rows
+    ]
+
+
+def _report(outputs: dict[str, Any]) -> dict[str, Any]:
+    # In the cluster's own environment: the same Dask speaks the same protocol.
+    python = Path(outputs["environment_folder"]) / "bin" / "python"
+    if not python.exists():
+        return {"error": f"{python} is gone; `up` builds the environment again"}
+    try:
+        done = subprocess.run(
+            [str(python), "-m", "dask_node.report"],
+            env=client_environment(outputs),
+            capture_output=True,
+            text=True,
+            timeout=REPORT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"the scheduler did not answer within {REPORT_SECONDS} s"}
+    if not done.stdout.strip():
+        return {"error": done.stderr.strip() or f"the report ended with {done.returncode}"}
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
