@@ -11,7 +11,6 @@ export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
-UV_VERSION := 0.13.8
 SYNC := $(UV) sync --locked --quiet
 LOCKED := uv.lock pyproject.toml images/environment/pyproject.toml
 BIN := .venv/bin
@@ -67,9 +66,11 @@ clean: ## remove what was built; destroy the clusters first
 	@$(SYNC)
 	@touch $@ .cache/program
 
-$(UV):
+$(UV): images/environment/uv.txt
 	@test -n "$(PYTHON)" || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed, and none is on PATH. Set PYTHON=..." >&2; exit 1; }
-	@echo "fetching uv $(UV_VERSION) from PyPI (.cache) ..."
+	@echo "fetching uv from PyPI (.cache) ..."
+	@rm -rf .cache/uv-tool
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
-		--no-cache-dir --no-warn-script-location --target .cache/uv-tool uv==$(UV_VERSION)
+		--no-cache-dir --require-hashes --target .cache/uv-tool --requirement $<
+	@touch $@

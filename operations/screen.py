@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -19,7 +21,7 @@ def show(console: Console, name: str, outputs: dict[str, Any], view: View) -> No
     facts = Table.grid(padding=(0, 2))
     facts.add_row("  Scheduler", outputs["scheduler_address"])
     facts.add_row("  Dashboard", f"{outputs['dashboard']}/status")
-    facts.add_row("  Environment", _environment(outputs, view))
+    facts.add_row("  Environment", _environment(outputs))
     console.print()
     console.print(f"[bold]Dask cluster {name}[/bold]  {_word(view)}")
     console.print(facts)
@@ -66,11 +68,14 @@ def _word(view: View) -> str:
     return "[green]running[/green]" if healthy else "[red]not as it should be[/red]"
 
 
-def _environment(outputs: dict[str, Any], view: View) -> str:
-    identity = str(outputs["environment"])
-    versions = view.report.get("scheduler", {}).get("packages", {})
-    known = [f"{key} {versions[key]}" for key in ("python", "dask") if key in versions]
-    return f"{identity}  ({', '.join(known)})" if known else identity
+def _environment(outputs: dict[str, Any]) -> str:
+    record = Path(outputs["environment_folder"]) / "environment.json"
+    if not record.exists():
+        return f"{outputs['environment']}  (its folder is gone; `up` builds it again)"
+    built = json.loads(record.read_text())
+    packages = built["packages"]
+    known = f"Python {built['python']}, Dask {packages['dask']}, {len(packages)} packages"
+    return f"{outputs['environment']}  ({known})"
 
 
 def _workers(workers: list[dict[str, Any]]) -> Table:
@@ -83,7 +88,7 @@ def _workers(workers: list[dict[str, Any]]) -> Table:
             f"  {worker['name']}",
             str(worker["nthreads"]),
             _gib(worker["memory_limit"]),
-            _gib(worker["memory"]),
+            _gib(worker["memory_used"]),
             str(worker["processing"]),
         )
     return table

@@ -169,8 +169,8 @@ class LocalCluster(pulumi.ComponentResource):
             "--nthreads": settings.threads_per_process,
             "--memory-limit": settings.memory_per_process,
             "--host": "127.0.0.1",
-            "--worker-port": ports.as_range(ports.WORKER),
-            "--nanny-port": ports.as_range(ports.NANNY),
+            "--worker-port": _span(ports.WORKERS),
+            "--nanny-port": _span(ports.NANNIES),
             # Any free port: several clusters may share this machine.
             "--dashboard-address": "127.0.0.1:0",
         }
@@ -197,3 +197,8 @@ class LocalCluster(pulumi.ComponentResource):
             "folder": self._host.folder,
             "certificates_expire": ends.apply(min),
         }
+
+
+def _span(of: range) -> str:
+    """Write a range of ports as Dask's command line takes it, both ends included."""
+    return f"{of.start}:{of.stop - 1}"

@@ -1,0 +1,23 @@
+"""The settings of a stack: what may stand in a stack file, read and checked.
+
+Knows neither Pulumi nor a cloud. `load` reads what Pulumi hands to a program, `load_file` a stack
+file; both give the same model, or a `SettingsError` with everything that is wrong.
+"""
+
+from components.settings.load import PROJECT, load, load_file
+from components.settings.model import PLATFORMS, Change, Layout, LocalSettings, Settings, nprocesses
+from components.settings.problems import Problem, SettingsError
+
+__all__ = [
+    "PLATFORMS",
+    "PROJECT",
+    "Change",
+    "Layout",
+    "LocalSettings",
+    "Problem",
+    "Settings",
+    "SettingsError",
+    "load",
+    "load_file",
+    "nprocesses",
+]

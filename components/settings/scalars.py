@@ -1,0 +1,245 @@
+"""How one value of a stack file is read: counts, sizes, durations, ports, packages.
+
+`pulumi config set` writes text, a person writes numbers: both are read. Each type carries what an
+editor is told about it, so that the schema and the reader are written side by side.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
+
+from components.settings import ports
+from components.settings.problems import WrongValueError, show
+
+KIB, MIB, GIB = 2**10, 2**20, 2**30
+MOST_THREADS = 1024
+MOST_WORKERS = 100_000
+SHORTEST_LIFETIME = 60.0
+
+Json = dict[str, Any]
+
+# Dask's own units (`dask.utils`): what is right in its configuration is right here.
+_DECIMAL = {f"{letter}b": 1000**power for power, letter in enumerate("kmgtp", start=1)}
+_BINARY = {f"{letter}ib": 1024**power for power, letter in enumerate("kmgtp", start=1)}
+_BYTES = {
+    "": 1,
+    "b": 1,
+    **_DECIMAL,
+    **_BINARY,
+    **{unit[:-1]: size for unit, size in (_DECIMAL | _BINARY).items()},
+}
+_SECONDS = {
+    "": 1.0,
+    **dict.fromkeys(("s", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+    **dict.fromkeys(("w", "week", "weeks"), 604800.0),
+}
+# Short enough that no figure can be too long to work with.
+_NUMBER = r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?"
+_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z]*)\s*", re.ASCII)
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_RESOURCE_NAME = re.compile(r"[A-Za-z0-9_.:/-]+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Reads a value with one function, and tells an editor what that function accepts."""
+
+    parse: Callable[[object], object]
+    schema: Json
+
+    def __get_pydantic_core_schema__(
+        self, _source: object, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> Json:
+        return dict(self.schema)
+
+    def _read(self, value: object) -> object:
+        refuse_encrypted(value)
+        return self.parse(value)
+
+
+def is_encrypted(value: object) -> bool:
+    """Whether this is a value that `pulumi config set --secret` wrote into a stack file."""
+    return isinstance(value, Mapping) and set(value) == {"secure"}
+
+
+def refuse_encrypted(value: object) -> None:
+    """Refuse a value that only Pulumi can read, without showing even its ciphertext."""
+    if is_encrypted(value):
+        raise WrongValueError("is encrypted, but no setting is a secret", "Write the value itself.")
+
+
+def whole(low: int, high: int, *, example: int, also: str = "") -> Reads:
+    """A whole number from `low` to `high`; `also` is the one word that another reader accepts."""
+    words = f", or `{also}`" if also else ""
+
+    def parse(value: object) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        text = str(value).strip()
+        if isinstance(value, bool) or not _WHOLE.fullmatch(text):
+            remedy = f"Write for example `{example}`{words}."
+            raise WrongValueError(f"{show(value)} is not a whole number", remedy)
+        if not low <= int(text) <= high:
+            raise WrongValueError(
+                f"{int(text)} is out of range", f"Write a number from {low} to {high}."
+            )
+        return int(text)
+
+    number = {"type": "integer", "minimum": low, "maximum": high}
+    written = {"type": "string", "pattern": r"^\s*(0|[1-9][0-9]*)\s*$"}
+    return Reads(parse, {"anyOf": [number, written, *([{"const": also}] if also else [])]})
+
+
+def _quantity(value: object, units: Mapping[str, float]) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None or found[2].lower() not in units:
+        return None
+    return Decimal(found[1]) * Decimal(units[found[2].lower()])
+
+
+def _quantity_schema(units: Mapping[str, float], least: float) -> list[Json]:
+    # JSON schema has no flag for "in any case".
+    names = (re.sub("[a-z]", lambda c: f"[{c[0].upper()}{c[0]}]", unit) for unit in units if unit)
+    pattern = rf"^\s*{_NUMBER}\s*({'|'.join(['', *names])})\s*$"
+    return [{"type": "string", "pattern": pattern}, {"type": "number", "minimum": least}]
+
+
+def _size(value: object) -> int:
+    size = _quantity(value, _BYTES)
+    if size is None:
+        raise WrongValueError(f"{show(value)} is not a size", "Write for example `2 GiB`.")
+    return int(size)
+
+
+def _lifetime(value: object) -> float | None:
+    if value is None or value in ("", "null"):
+        return None
+    seconds = _quantity(value, _SECONDS)
+    if seconds is None:
+        raise WrongValueError(
+            f"{show(value)} is not a duration", "Write for example `2 h`, or `null`."
+        )
+    if seconds < SHORTEST_LIFETIME:
+        raise WrongValueError(f"{show(value)} is too short for a worker", "Write at least `60 s`.")
+    return float(seconds)
+
+
+def _amount(value: object) -> float:
+    number = _quantity(value, {"": 1})
+    if number is None:
+        raise WrongValueError(f"{show(value)} is not an amount", "Write a number, 0 or more.")
+    return float(number)
+
+
+def _resource_name(value: object) -> str:
+    if not isinstance(value, str) or not _RESOURCE_NAME.fullmatch(value):
+        remedy = "Write letters, digits and `_ . : / -`, for example `GPU`."
+        raise WrongValueError("this name does not fit into Dask's list of resources", remedy)
+    return value
+
+
+def _requirement(value: object) -> str:
+    # An address may hold a password: nothing that looks like one is repeated.
+    remedy = "Write for example `xarray>=2025.1`."
+    if not isinstance(value, str):
+        raise WrongValueError(f"{show(value)} is not a package", remedy)
+    if "://" in value or "@" in value or re.match(r"\s*[./~]|.*[/\\]", value):
+        problem = "an address or a path is not the same on every machine"
+        raise WrongValueError(problem, f"Name a package of the registry. {remedy}")
+    try:
+        requirement = Requirement(value.strip())
+    except InvalidRequirement:
+        raise WrongValueError(f"{show(value)} is not a package with its version", remedy) from None
+    if not requirement.specifier:
+        raise WrongValueError(
+            f"{show(value)} says no version", f"Write for example `{requirement.name}>=1`."
+        )
+    return str(requirement)
+
+
+def _mapping(value: object) -> object:
+    return _collection(value, dict, "a mapping", "Write `key: value` lines below it.")
+
+
+def _sequence(value: object) -> object:
+    return _collection(value, list, "a list", "Write `- item` lines below it.")
+
+
+def _collection(value: object, kind: type[dict[Any, Any] | list[Any]], name: str, how: str) -> Any:  # noqa: ANN401
+    """Read a mapping or a list, also from the JSON text in which Pulumi hands it over."""
+    refuse_encrypted(value)
+    found = value
+    if isinstance(value, str):
+        try:
+            found = json.loads(value) if value.strip() else None
+        except ValueError:
+            found = value
+    # All lines below a key commented out leave nothing: that is an empty collection.
+    if found is None:
+        return kind()
+    if isinstance(found, tuple) and kind is list:
+        return found
+    if not isinstance(found, kind):
+        raise WrongValueError(f"{show(value)} is not {name}", how)
+    return found
+
+
+def _or_json(schema: Json, opening: str) -> Json:
+    text = {"type": "string", "pattern": rf"^\s*(null|\{opening}[\s\S]*)?\s*$"}
+    return {"anyOf": [schema, {"type": "null"}, text]}
+
+
+_AMOUNT: Json = {"anyOf": _quantity_schema({"": 1}, 0)}
+_RESOURCES: Json = {
+    "type": "object",
+    "propertyNames": {"pattern": rf"^{_RESOURCE_NAME.pattern}$"},
+    "additionalProperties": _AMOUNT,
+}
+_SIZE: Json = {"anyOf": _quantity_schema(_BYTES, 128 * MIB)}
+_NEVER: Json = {"enum": [None, "", "null"]}
+_LIFETIME: Json = {"anyOf": [_NEVER, *_quantity_schema(_SECONDS, SHORTEST_LIFETIME)]}
+_PACKAGE: Json = {
+    "type": "string",
+    "pattern": r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*\(?\s*[<>=!~][^@/\\]*$",
+}
+
+Size = Annotated[int, Reads(_size, _SIZE)]
+Lifetime = Annotated[float | None, Reads(_lifetime, _LIFETIME)]
+Port = Annotated[int, whole(ports.FIRST_FREE, ports.LAST, example=ports.SCHEDULER)]
+Workers = Annotated[int, whole(0, MOST_WORKERS, example=2)]
+Threads = Annotated[int, whole(1, MOST_THREADS, example=2)]
+Processes = Annotated[int, whole(1, MOST_THREADS, example=2, also="auto")]
+Resources = Annotated[
+    dict[
+        Annotated[str, Reads(_resource_name, {"type": "string"})],
+        Annotated[float, Reads(_amount, _AMOUNT)],
+    ],
+    BeforeValidator(_mapping),
+    WithJsonSchema(_or_json(_RESOURCES, "{")),
+]
+DaskConfiguration = Annotated[
+    dict[str, Any],
+    Reads(_mapping, _or_json({"type": "object"}, "{")),
+]
+Packages = Annotated[
+    tuple[Annotated[str, Reads(_requirement, _PACKAGE)], ...],
+    BeforeValidator(_sequence),
+    WithJsonSchema(_or_json({"type": "array", "items": _PACKAGE}, "[")),
+]

@@ -1,0 +1,61 @@
+"""What changing each setting does to a running cluster, as the README's table says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from components.settings.model import Change, LocalSettings, key_of
+from tests.local.cluster import Cluster, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# One more edit at a time, on top of those before it.
+EDITS: dict[str, Any] = {
+    "workers": 3,
+    "threads": 4,
+    "processes": 2,
+    "memory": "600 MiB",
+    "resources": {"GPU": 2},
+    "lifetime": "2 h",
+    "dask": {"distributed": {"scheduler": {"allowed-failures": 5}}},
+    "schedulerPort": free_ports(1)[0],
+    "dashboardPort": free_ports(1)[0],
+    "packages": ["cowsay==6.1"],
+}
+
+
+def documented() -> dict[str, str]:
+    """What the models say of each key: the README's table is made from it."""
+    found = {}
+    for name, field in LocalSettings.model_fields.items():
+        assert isinstance(field.json_schema_extra, dict)
+        found[key_of(name)] = str(field.json_schema_extra["changing"])
+    return found
+
+
+def seen(before: dict[str, int], after: dict[str, int]) -> str:
+    """Say which processes of the first table are still the same in the second."""
+    same = {name for name, pid in before.items() if after.get(name) == pid}
+    if same == before.keys():
+        return Change.IN_PLACE.value
+    if same == {"scheduler"}:
+        return Change.ROLLS_WORKERS.value
+    return Change.REPLACES_SCHEDULER.value if not same else f"keeps only {sorted(same)}"
+
+
+def test_each_setting_changes_what_the_table_says(project: Callable[..., Cluster]) -> None:
+    cluster = project()
+    cluster.up()
+    found = {}
+    before = cluster.pids()
+    for key, value in EDITS.items():
+        cluster.edit(**{key: value})
+        cluster.up()
+        after = cluster.pids()
+        found[key] = seen(before, after)
+        before = after
+    # `platform` has a single value so far: there is nothing to change it to.
+    assert found | {"platform": Change.REPLACES_EVERYTHING.value} == documented()
+    version = "import cowsay; print(cowsay.__version__)"
+    assert cluster.command("run", "local", "--", "python", "-c", version).strip() == "6.1"
