@@ -48,7 +48,7 @@ format: .cache/dev ## mend what the linters can mend
 	@$(BIN)/ruff format
 
 schema: .cache/program ## write what is generated from the settings' models
-	@$(BIN)/python -m components.settings --schema > stacks/schema.json
+	@$(BIN)/python -m components.settings --write
 
 clean: ## remove what was built; destroy the clusters first
 	@! ls .dask-cluster/state/* >/dev/null 2>&1 || \

@@ -98,7 +98,7 @@ class _SchedulerProvider(dynamic.ResourceProvider):
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         table = ProcessTable(Path(props["folder"]))
         if table.alive():
-            table.apply(NAME, {})
+            table.end(NAME)
 
 
 def _program(props: dict[str, Any]) -> Program:

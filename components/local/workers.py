@@ -94,7 +94,7 @@ class _WorkersProvider(dynamic.ResourceProvider):
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         table = ProcessTable(Path(props["folder"]))
         if table.alive():
-            table.apply(props["group"], {})
+            table.end(props["group"])
 
 
 def _apply(table: ProcessTable, props: dict[str, Any]) -> None:

@@ -176,10 +176,10 @@ class LocalCluster(pulumi.ComponentResource):
         }
         if settings.resources:
             amounts = settings.resources_per_process.items()
-            options["--resources"] = ",".join(f"{key}={value:g}" for key, value in amounts)
+            options["--resources"] = ",".join(f"{key}={value!r}" for key, value in amounts)
         if settings.lifetime is not None:
-            options["--lifetime"] = f"{settings.lifetime:g}s"
-            options["--lifetime-stagger"] = f"{settings.lifetime / 10:g}s"
+            options["--lifetime"] = f"{settings.lifetime!r}s"
+            options["--lifetime-stagger"] = f"{settings.lifetime / 10!r}s"
         words = [str(word) for pair in options.items() for word in pair]
         words += ["--lifetime-restart"] if settings.lifetime is not None else []
         return self._environment.python.apply(

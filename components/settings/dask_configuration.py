@@ -63,9 +63,8 @@ _SLIP = 0.85
 
 _REMOVE = "Remove it."
 _OURS = "the project sets it, so that nobody without a certificate gets in"
-_PRELOADS = "the project loads its own parts here, and Dask would drop them for yours"
+_PRELOADS = "Dask hands these arguments to every preload, the project's own ones too"
 _ADDRESS = "the project gives every process the address of its scheduler"
-_LIFETIME = "the project starts such a worker again itself"
 
 RESERVED: dict[str, tuple[str, str]] = {
     "default-scheme": (_OURS, _REMOVE),
@@ -74,7 +73,6 @@ RESERVED: dict[str, tuple[str, str]] = {
     "distributed.comm.require-encryption": (_OURS, _REMOVE),
     "distributed.comm.tls": (_OURS, _REMOVE),
     "distributed.comm.ucx": ("Dask has no UCX of its own any more and ignores this", _REMOVE),
-    "distributed.nanny.preload": (_PRELOADS, _REMOVE),
     "distributed.nanny.preload-argv": (_PRELOADS, _REMOVE),
     "distributed.scheduler.contact-address": (_ADDRESS, _REMOVE),
     "distributed.scheduler.dashboard.tls": ("the project serves the dashboard", _REMOVE),
@@ -87,11 +85,11 @@ RESERVED: dict[str, tuple[str, str]] = {
         _REMOVE,
     ),
     "distributed.scheduler.pickle": ("Dask has no such switch any more and ignores it", _REMOVE),
-    "distributed.scheduler.preload": (_PRELOADS, _REMOVE),
     "distributed.scheduler.preload-argv": (_PRELOADS, _REMOVE),
-    "distributed.worker.lifetime.duration": (_LIFETIME, "Write `lifetime:` beside `dask:`."),
-    "distributed.worker.lifetime.restart": (_LIFETIME, _REMOVE),
-    "distributed.worker.preload": (_PRELOADS, _REMOVE),
+    "distributed.worker.lifetime": (
+        "the project starts such a worker again itself",
+        "Write `lifetime:` beside `dask:`.",
+    ),
     "distributed.worker.preload-argv": (_PRELOADS, _REMOVE),
     "distributed.worker.resources": (
         "the project splits resources over the processes of a worker",
@@ -106,6 +104,7 @@ RESERVED: dict[str, tuple[str, str]] = {
 }
 """What the project decides, or what does nothing: the reason, and what to write instead."""
 
+_PRELOAD_LISTS = {f"distributed.{each}.preload" for each in ("scheduler", "worker", "nanny")}
 _HOLDERS = {
     ".".join(parts[:depth])
     for parts in (key.split(".") for key in RESERVED)
@@ -184,6 +183,14 @@ def reserved(configuration: Mapping[str, Any]) -> Iterator[Problem]:
             elif name in _HOLDERS and not isinstance(value, Mapping):
                 problem = f"{show(value)} in place of this section would wipe out what is below it"
                 yield Problem(at, problem, "Write a mapping, or remove the line.")
+            elif name in _PRELOAD_LISTS and not _is_list_of_text(value):
+                # The project puts its own modules in front of these.
+                yield Problem(at, "only names of modules stand here", "Write `[a.module]`.")
+
+
+def _is_list_of_text(value: object) -> bool:
+    items = [value] if isinstance(value, str) else value
+    return isinstance(items, list) and all(isinstance(each, str) for each in items)
 
 
 def _mappings(

@@ -199,7 +199,7 @@ class Settings(BaseModel):
     @property
     def resources_per_process(self) -> dict[str, float]:
         """Abstract resources of one process: Dask counts them there and not per machine."""
-        return {name: amount for name, amount in self.resources.items()}
+        return {name: amount / self.processes for name, amount in self.resources.items()}
 
     @property
     def layout(self) -> Layout:

@@ -194,5 +194,5 @@ def dask_sections_are_known(settings: Settings) -> Iterator[Problem]:
 
 @rule("dask")
 def dask_leaves_the_project_its_parts(settings: Settings) -> Iterator[Problem]:
-    """TLS, addresses, preloads: a second hand on them breaks what the project promises."""
+    """TLS, addresses, lifetimes: a second hand on them breaks what the project promises."""
     yield from dask_configuration.reserved(settings.dask)

@@ -91,7 +91,7 @@ def whole(low: int, high: int, *, example: int, also: str = "") -> Reads:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         text = str(value).strip()
-        if isinstance(value, bool) or not _WHOLE.fullmatch(text):
+        if not _WHOLE.fullmatch(text):
             remedy = f"Write for example `{example}`{words}."
             raise WrongValueError(f"{show(value)} is not a whole number", remedy)
         if not low <= int(text) <= high:
@@ -160,7 +160,7 @@ def _requirement(value: object) -> str:
     remedy = "Write for example `xarray>=2025.1`."
     if not isinstance(value, str):
         raise WrongValueError(f"{show(value)} is not a package", remedy)
-    if "://" in value or "@" in value or re.match(r"\s*[./~]|.*[/\\]", value):
+    if "@" in value or re.match(r"\s*[./~]|.*[/\\]", value):
         problem = "an address or a path is not the same on every machine"
         raise WrongValueError(problem, f"Name a package of the registry. {remedy}")
     try:

@@ -44,12 +44,6 @@ for _tag, (_pattern, _first) in _RESOLVERS.items():
     )
 
 
-def _float(loader: _Loader, node: yaml.ScalarNode) -> float:
-    # PyYAML's own reader takes 1.5:30 as base 60.
-    text = str(loader.construct_scalar(node))
-    return float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
-
-
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[str] = set()
     for key, _ in node.value:
@@ -62,7 +56,6 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:float", _float)
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
