@@ -1,0 +1,136 @@
+"""Processes that end when the engine ends, however it ends."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Final, Literal
+
+_CHILD: Final = Path(__file__).with_name("child.py")
+_GRACE_SECONDS: Final = 3.0
+_HIDDEN: Final = (
+    "PULUMI_CONFIG_PASSPHRASE",
+    "PULUMI_CONFIG_PASSPHRASE_FILE",
+    "PULUMI_ACCESS_TOKEN",
+)
+
+Mode = Literal["program", "module", "guard"]
+
+
+class Processes:
+    """Starts children and ends them all on leaving the `with` block.
+
+    Attributes:
+        environment: What children inherit: this process's environment without DASK_* and secrets.
+        logs: The folder of their log files.
+    """
+
+    def __init__(self, *, logs: Path, lock_fd: int, environment: Mapping[str, str]) -> None:
+        """Prepare to start children.
+
+        Args:
+            logs: Where their stderr goes.
+            lock_fd: The open lock file, which every child keeps open; -1 if there is none.
+            environment: The environment to inherit from.
+        """
+        self.environment = {
+            key: value
+            for key, value in environment.items()
+            if not key.startswith("DASK_") and key not in _HIDDEN
+        }
+        self.logs = logs
+        self._lock_fd = lock_fd
+        # The write end stays here: it closes with this process, and then every child ends itself.
+        self._pipe, self._held = os.pipe()
+        self._running: list[subprocess.Popen[str]] = []
+        self._mutex = threading.Lock()
+
+    def start(
+        self,
+        mode: Mode,
+        arguments: Sequence[str],
+        *,
+        directory: Path,
+        log: str,
+        variables: Mapping[str, str] | None = None,
+        stderr: bool = False,
+    ) -> subprocess.Popen[str]:
+        """Start a child.
+
+        Args:
+            mode: What `engine.child` does with the arguments.
+            arguments: A folder, a module and its arguments, or a command.
+            directory: Its working folder.
+            log: Name of its log file.
+            variables: Environment variables for it alone.
+            stderr: Give a pipe for stderr instead of writing it to the log.
+
+        Returns:
+            The process, with pipes for stdin and stdout.
+        """
+        inherited = [fd for fd in (self._pipe, self._lock_fd) if fd >= 0]
+        fds = ",".join(map(str, inherited))
+        command = [sys.executable, "-P", "-u", str(_CHILD), mode, str(self._pipe), fds, *arguments]
+        with open_log(self.logs / log) as file:
+            process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=self.environment | dict(variables or {}),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if stderr else file,
+                pass_fds=inherited,
+                start_new_session=True,
+                text=True,
+                errors="replace",
+            )
+        with self._mutex:
+            self._running.append(process)
+        return process
+
+    def close(self) -> None:
+        """End every child: those that do not go at once are killed."""
+        os.close(self._held)
+        os.close(self._pipe)
+        with self._mutex:
+            running, self._running = self._running, []
+        for process in running:
+            stop(process)
+
+
+def open_log(path: Path) -> IO[str]:
+    """Open a log file for more; only its owner may read it."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a")
+
+
+def stop(process: subprocess.Popen[str], grace: float = _GRACE_SECONDS) -> None:
+    """End one process, by SIGTERM and if need be by SIGKILL."""
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+def read_lines(stream: IO[str], take: Callable[[str], None]) -> threading.Thread:
+    """Hand every line of a stream to a function, on a thread of its own."""
+
+    def run() -> None:
+        # The stream is closed under the reader when the process is ended by force.
+        with contextlib.suppress(ValueError, OSError):
+            for line in stream:
+                take(line.rstrip("\n"))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread

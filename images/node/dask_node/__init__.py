@@ -1,0 +1,1 @@
+"""What the project adds to a Dask process; the same files serve every platform."""
