@@ -120,7 +120,9 @@ def main() -> None:
         os.set_inheritable(int(fd), False)  # noqa: FBT003 - the standard library's own signature
     if mode == "guard":
         sys.exit(guard(int(pipe), arguments))
-    watch(int(pipe), lambda: None)
+    # The whole group: what a provider started and was waiting for ends with it. What is meant to
+    # stay, such as a daemon, has left the group by a session of its own.
+    watch(int(pipe), lambda: os.killpg(0, signal.SIGKILL))
     if mode == "module":
         module(arguments[0], arguments[1:])
     else:

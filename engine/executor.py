@@ -158,6 +158,9 @@ class Executor:
                 result = provider.update(old, new, new.ignore_changes, preview=self._preview)
             new.modified = now()
             self._take(new, result)
+            if new.init_errors:
+                # What exists was not made with the new inputs, so the next run must try again.
+                new.inputs = old.inputs
             self._snapshot.updated(operation, old)
         self._complain(new)
 

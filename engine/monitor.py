@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2
@@ -22,11 +22,9 @@ from engine.registration import read_goal, refuse
 from engine.registry import Registry, default_inputs, default_name, plugin_inputs
 from engine.reporter import Reporter
 from engine.snapshot import Snapshot
+from engine.state import ResourceState
 from engine.steps import Goal
 from engine.values import UNKNOWN_SENTINEL, Properties, from_wire, same, to_wire
-
-if TYPE_CHECKING:
-    from engine.state import ResourceState
 
 FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
@@ -82,7 +80,8 @@ class Run:
     reporter: Reporter
     registered: threading.Event = field(default_factory=threading.Event)
     finished: threading.Event = field(default_factory=threading.Event)
-    stack_outputs: Properties | None = None
+    stack_state: ResourceState | None = None
+    stack_outputs: Properties = field(default_factory=dict)
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
@@ -247,10 +246,12 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             raise PlanError(
                 request.urn, f"cannot set the outputs of {request.urn}: it is not registered"
             )
+        if state.type == urns.STACK_TYPE:
+            # What becomes of them depends on how the run ends.
+            self._run.stack_state, self._run.stack_outputs = state, outputs
+            return empty_pb2.Empty()
         changed = not same(state.outputs, outputs)
         state.outputs = outputs
-        if state.type == urns.STACK_TYPE:
-            self._run.stack_outputs = outputs
         if changed:
             self._run.snapshot.touched()
         return empty_pb2.Empty()

@@ -78,7 +78,7 @@ class Operation:
 
             session = Session(self, self.store.load(), plugins, server, address)
             stack.callback(session.close)
-            with Interrupt(session.interrupt):
+            with Interrupt(session.interrupt, lambda: session.kill(processes)):
                 outcome = session.run(program)
             self.left = session.left
             self.changes = session.changes

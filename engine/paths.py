@@ -64,53 +64,71 @@ def contains(outer: Path, inner: Path) -> bool:
 def reset(path: Path, old: Properties, new: Properties) -> bool:
     """Set what `path` names in `new` back to its value in `old`, in place.
 
+    The rules are those of `PropertyPath.reset` in pulumi/sdk/go/common/resource/properties_path.go.
+
     Returns:
-        False if that is impossible: the place exists on one side only, below the top.
+        False if that is impossible, such as an index that only one of two lists has.
     """
-    return _reset(path, old, new)
+    return _reset(path, old, new, hide=False)
 
 
-def _reset(path: Path, old: Any, new: Any) -> bool:  # noqa: ANN401, PLR0911
+def _reset(path: Path, old: Any, new: Any, *, hide: bool) -> bool:  # noqa: ANN401
+    # A value that comes out of a secret stays one.
+    hide = (hide or isinstance(old, Secret)) and not isinstance(new, Secret)
     old, new = _plain(old), _plain(new)
-    if not path:
-        return True
     key, rest = path[0], path[1:]
-    if isinstance(old, Mapping) and isinstance(new, dict) and not isinstance(key, int):
-        if key == WILDCARD:
-            keys = list(old.keys() | new.keys())
-            return all(_reset_key(k, rest, old, new) for k in keys)
-        return _reset_key(key, rest, old, new)
+    if key == WILDCARD:
+        return _reset_all(rest, old, new, hide=hide)
+    if isinstance(key, int):
+        return _reset_index(key, rest, old, new, hide=hide)
+    return _reset_key(key, rest, old, new, hide=hide)
+
+
+def _reset_all(rest: Path, old: Any, new: Any, *, hide: bool) -> bool:  # noqa: ANN401
+    if isinstance(old, Mapping) and isinstance(new, dict):
+        if not rest:
+            new.clear()
+            new.update({key: _kept(value, hide=hide) for key, value in old.items()})
+            return True
+        return all(key in new and _reset(rest, old[key], new[key], hide=hide) for key in old)
     if isinstance(old, list) and isinstance(new, list):
-        if key == WILDCARD:
+        for index, (before, after) in enumerate(zip(old, new, strict=False)):
             if not rest:
-                new[:] = old
-                return True
-            pairs = range(max(len(old), len(new)))
-            return all(_reset_index(i, rest, old, new) for i in pairs)
-        return isinstance(key, int) and _reset_index(key, rest, old, new)
-    return False
+                new[index] = _kept(before, hide=hide)
+            elif not _reset(rest, before, after, hide=hide):
+                return False
+        return len(old) == len(new)
+    return not rest and isinstance(new, dict | list)
 
 
-def _reset_key(key: str, rest: Path, old: Mapping[str, Any], new: Properties) -> bool:
+def _reset_index(index: int, rest: Path, old: Any, new: Any, *, hide: bool) -> bool:  # noqa: ANN401
+    if not isinstance(old, list) or not isinstance(new, list):
+        return not isinstance(old, list) and not isinstance(new, list)
+    if index >= len(old) or index >= len(new):
+        return not rest and index >= len(old) and index >= len(new)
     if rest:
-        if key in old and key in new:
-            return _reset(rest, old[key], new[key])
-        # Nothing is there on either side, so there is nothing to undo.
-        return key not in old and key not in new
-    if key in old:
-        new[key] = old[key]
-    else:
-        new.pop(key, None)
+        return _reset(rest, old[index], new[index], hide=hide)
+    new[index] = _kept(old[index], hide=hide)
     return True
 
 
-def _reset_index(index: int, rest: Path, old: list[Any], new: list[Any]) -> bool:
-    if not 0 <= index < len(old) or index >= len(new):
-        return index >= len(old) and index >= len(new)
-    if rest:
-        return _reset(rest, old[index], new[index])
-    new[index] = old[index]
-    return True
+def _reset_key(key: str, rest: Path, old: Any, new: Any, *, hide: bool) -> bool:  # noqa: ANN401
+    there = isinstance(old, Mapping) and key in old
+    if not rest:
+        if there and isinstance(new, dict):
+            new[key] = _kept(old[key], hide=hide)
+        elif isinstance(new, dict):
+            new.pop(key, None)
+        return not there or isinstance(new, dict)
+    if not isinstance(old, Mapping) or not isinstance(new, dict):
+        return not isinstance(old, Mapping) and not isinstance(new, dict)
+    if key not in new:
+        return not there
+    return _reset(rest, old.get(key), new[key], hide=hide)
+
+
+def _kept(value: Any, *, hide: bool) -> Any:  # noqa: ANN401
+    return Secret(value) if hide and not isinstance(value, Secret) else value
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

@@ -5,6 +5,7 @@ then `pulumi-resource-NAME` on PATH. `pulumi-python` is the SDK's own module `pu
 """
 
 import contextlib
+import functools
 import os
 import select
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import EngineError
-from engine.processes import Processes, open_log, read_lines
+from engine.processes import Processes, append_log, read_lines
 from engine.project import Project
 
 DYNAMIC: Final = "pulumi-python"
@@ -78,11 +79,7 @@ class Plugins:
         if not line.strip().isdigit():
             raise EngineError(_start_failure(name, line, log))
 
-        def write(text: str) -> None:
-            with open_log(log) as file:
-                file.write(text + "\n")
-
-        read_lines(process.stdout, write)
+        read_lines(process.stdout, functools.partial(append_log, log))
         return Plugin(name, int(line), log)
 
     def _spawn(self, name: str) -> subprocess.Popen[str]:

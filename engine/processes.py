@@ -48,6 +48,7 @@ class Processes:
         self._pipe, self._held = os.pipe()
         self._running: list[subprocess.Popen[str]] = []
         self._mutex = threading.Lock()
+        self._closed = False
 
     def start(
         self,
@@ -94,12 +95,21 @@ class Processes:
 
     def close(self) -> None:
         """End every child: those that do not go at once are killed."""
-        os.close(self._held)
-        os.close(self._pipe)
         with self._mutex:
             running, self._running = self._running, []
+            if not self._closed:
+                self._closed = True
+                os.close(self._held)
+                os.close(self._pipe)
         for process in running:
             stop(process)
+
+
+def append_log(path: Path, text: str) -> None:
+    """Add lines to a log file, as far as the disk allows."""
+    # A full disk must not hide the message that is being written down, nor stop its reader.
+    with contextlib.suppress(OSError), open_log(path) as file:
+        file.write(text.rstrip("\n") + "\n")
 
 
 def open_log(path: Path) -> IO[str]:
@@ -116,6 +126,9 @@ def stop(process: subprocess.Popen[str], grace: float = _GRACE_SECONDS) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    with contextlib.suppress(ProcessLookupError):
+        # What it started and left behind in its group; a daemon has a session of its own.
+        os.killpg(process.pid, signal.SIGKILL)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(BrokenPipeError):

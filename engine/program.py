@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from engine.config import Config
-from engine.processes import Processes, open_log, read_lines, stop
+from engine.processes import Processes, append_log, read_lines, stop
 from engine.project import Project
 from engine.reporter import Reporter
 
@@ -91,6 +91,6 @@ class Program:
         stop(self._process)
 
     def _say(self, line: str) -> None:
-        with self._mutex, open_log(self._log) as file:
-            file.write(line + "\n")
+        with self._mutex:
+            append_log(self._log, line)
         self._reporter.say("info", line)

@@ -4,7 +4,6 @@ Follows pulumi/sdk/go/common/resource/plugin/provider_plugin.go.
 """
 
 import json
-import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +12,13 @@ from typing import Any, Final
 
 import grpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
-from pulumi.runtime.proto.status_pb2 import Status
 
 from engine import urns
-from engine.diffs import Diff, changed_keys, changed_paths, ignore_changes
+from engine.answers import decode_diff, init_failed, last_message
+from engine.diffs import Diff, changed_keys
 from engine.errors import EngineError
 from engine.plugins import Plugin
-from engine.processes import open_log
+from engine.processes import append_log
 from engine.state import ResourceState
 from engine.values import (
     Properties,
@@ -139,7 +138,7 @@ class Provider:
         if response is None:
             keys = changed_keys(old_inputs, news)
             return Diff(changes=bool(keys), changed_keys=keys)
-        return _decode_diff(response, old_inputs, news, ignored)
+        return decode_diff(response, old_inputs, news, ignored)
 
     def configure(self, urn: str, id_: str, inputs: Properties) -> None:
         """Configure the provider, unless an input is not known yet.
@@ -202,7 +201,7 @@ class Provider:
             news=self._wire(news),
             ignoreChanges=ignored,
         )
-        return _decode_diff(self._call(self._stub.Diff, request), old.inputs, news, ignored)
+        return decode_diff(self._call(self._stub.Diff, request), old.inputs, news, ignored)
 
     def create(self, new: ResourceState, *, preview: bool) -> Result:
         """Create a resource, or say what it would look like.
@@ -326,7 +325,7 @@ class Provider:
         try:
             response = method(request)
         except grpc.RpcError as error:
-            partial = _init_failed(error)
+            partial = init_failed(error)
             if partial is None:
                 raise self._error(error) from error
             inputs = from_wire(partial.inputs) if partial.HasField("inputs") else None
@@ -361,83 +360,10 @@ class Provider:
             details = f"the provider '{self.plugin.name}' has ended (log: {self.plugin.log})"
         message = last_message(details)
         if message != details:
-            with self._log_lock, open_log(self.plugin.log) as file:
-                file.write(details.rstrip() + "\n")
+            with self._log_lock:
+                append_log(self.plugin.log, details)
             message = f"{message}\n(traceback in {self.plugin.log})"
         return ProviderError(message)
-
-
-def last_message(details: str) -> str:
-    """What the last exception of a Python traceback says; other texts stay as they are.
-
-    The dynamic provider answers with a whole traceback (pulumi/dynamic/__main__.py).
-    """
-    if not details.lstrip().startswith("Traceback (most recent call last):"):
-        return details
-    lines = details.rstrip().splitlines()
-    # The message begins at the last unindented line that a frame, or the caret under it, precedes.
-    start = next(
-        (
-            i
-            for i in range(len(lines) - 1, 0, -1)
-            if re.match(r"[A-Za-z_][\w.]*(?::|$)", lines[i])
-            and lines[i - 1].startswith("  ")
-            and _ends_frame(lines, i - 1)
-        ),
-        len(lines) - 1,
-    )
-    message = "\n".join(lines[start:])
-    name, colon, rest = message.partition(": ")
-    return rest if colon and re.fullmatch(r"[A-Za-z_][\w.]*", name) else message
-
-
-def _ends_frame(lines: Sequence[str], index: int) -> bool:
-    """Whether the indented block that ends here begins with a frame of a traceback."""
-    while index >= 0 and lines[index].startswith("  "):
-        if re.match(r'  File ".*", line \d+', lines[index]):
-            return True
-        index -= 1
-    return False
-
-
-def _init_failed(error: grpc.RpcError) -> Any:  # noqa: ANN401 - a protobuf message, or None
-    metadata: Any = error.trailing_metadata() or ()
-    for key, value in metadata:
-        if key == "grpc-status-details-bin":
-            status = Status()
-            status.ParseFromString(value)
-            for detail in status.details:
-                message = provider_pb2.ErrorResourceInitFailed()
-                if detail.Unpack(message):
-                    return message
-    return None
-
-
-def _decode_diff(
-    response: provider_pb2.DiffResponse,
-    old_inputs: Properties,
-    news: Properties,
-    ignored: Sequence[str],
-) -> Diff:
-    detailed = None
-    if response.hasDetailedDiff:
-        kind = provider_pb2.PropertyDiff.Kind
-        replacing = (kind.ADD_REPLACE, kind.DELETE_REPLACE, kind.UPDATE_REPLACE)
-        detailed = {path: d.kind in replacing for path, d in response.detailedDiff.items()}
-    changed = tuple(response.diffs)
-    changes = response.changes == provider_pb2.DiffResponse.DIFF_SOME
-    if response.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN:
-        kept, _ = ignore_changes(news, old_inputs, ignored)
-        changed = changed_keys(old_inputs, kept)
-        detailed = dict.fromkeys(changed_paths(old_inputs, kept), False)
-        changes = bool(changed)
-    return Diff(
-        changes=changes,
-        replace_keys=tuple(response.replaces),
-        changed_keys=changed,
-        detailed=detailed,
-        delete_before_replace=response.deleteBeforeReplace,
-    )
 
 
 def _text(value: Any) -> str:  # noqa: ANN401

@@ -14,13 +14,14 @@ from engine.executor import Executor, StepError, protected_message
 from engine.monitor import Monitor, Run
 from engine.planner import Planner
 from engine.plugins import Plugins
+from engine.processes import Processes
 from engine.program import SHOWN_EXIT_CODE, Program
 from engine.refresh import Refresher
 from engine.registry import Registry
 from engine.snapshot import Snapshot
 from engine.state import Deployment, ResourceState
 from engine.steps import Op, Step
-from engine.values import Properties, redact
+from engine.values import Properties, redact, same
 
 if TYPE_CHECKING:
     from engine.operation import Operation
@@ -102,6 +103,11 @@ class Session:
         with contextlib.suppress(EngineError):
             self._registry.cancel()
 
+    def kill(self, processes: Processes) -> None:
+        """End everything at once; what was being done stays in the state as pending."""
+        self._snapshot.freeze()
+        processes.close()
+
     def close(self) -> None:
         """End the services."""
         self._registry.close()
@@ -151,10 +157,24 @@ class Session:
         try:
             self._wait(program, run)
             self._executor.delete_all(run.planner.leftovers())
+        except StepError:
+            self._reporter.failed = True
         finally:
             run.finished.set()
             self._finish(program)
-        return self._before if run.stack_outputs is None else run.stack_outputs
+        return self._finalize_outputs(run)
+
+    def _finalize_outputs(self, run: Run) -> Properties:
+        """Record the stack's outputs; after an error those that are missing mean nothing."""
+        state, outputs = run.stack_state, run.stack_outputs
+        if state is None:
+            return self._before
+        if self._reporter.failed:
+            outputs = self._before | outputs
+        if not same(state.outputs, outputs):
+            state.outputs = outputs
+            self._snapshot.touched()
+        return outputs
 
     def _services(self) -> Run:
         operation = self._operation

@@ -8,14 +8,15 @@ from typing import Any, Self
 
 
 class Interrupt:
-    """Calls a function on the first SIGINT or SIGTERM and raises KeyboardInterrupt on the second.
+    """Calls one function on the first SIGINT or SIGTERM, and another on those that follow.
 
     Only the main thread can take signals; elsewhere this does nothing.
     """
 
-    def __init__(self, call: Callable[[], None]) -> None:
-        """Take the function; it must return at once."""
-        self._call = call
+    def __init__(self, first: Callable[[], None], then: Callable[[], None]) -> None:
+        """Take the functions; they run on threads of their own."""
+        self._first = first
+        self._then = then
         self._calls = 0
         self._before: dict[int, Any] = {}
 
@@ -38,7 +39,6 @@ class Interrupt:
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         self._calls += 1
-        if self._calls > 1:
-            raise KeyboardInterrupt
         # A handler may interrupt a thread that holds a lock, so it must take none itself.
-        threading.Thread(target=self._call, daemon=True).start()
+        call = self._first if self._calls == 1 else self._then
+        threading.Thread(target=call, daemon=True).start()

@@ -118,6 +118,11 @@ class Snapshot:
         with self._mutex:
             self.save()
 
+    def freeze(self) -> None:
+        """Write nothing any more: what is in flight is going to be cut off, not undone."""
+        with self._mutex:
+            self._save = None
+
     def save(self) -> None:
         """Write the state down."""
         with self._mutex:

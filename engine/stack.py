@@ -3,12 +3,13 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from engine import config, urns
+from engine.errors import EngineError
 from engine.events import Kind, Listener, Outputs, Summary
 from engine.lock import Lock
 from engine.project import Project
@@ -176,7 +177,7 @@ class Stack:
         parallel: int,
     ) -> Result:
         started = time.monotonic()
-        with self._folder(reporter.say) as lock:
+        with self._folder(reporter) as lock:
             from engine.operation import Operation  # noqa: PLC0415 - gRPC and the SDK are slow imports
 
             operation = Operation(
@@ -203,14 +204,20 @@ class Stack:
         return Result(changes, dict(after), duration, reporter.diagnostics, ok)
 
     @contextmanager
-    def _folder(self, say: Callable[..., None]) -> Iterator[Lock]:
-        """The stack's folder, locked; one that a failed first run left empty is removed."""
-        waiting: Callable[[str], None] = lambda message: say("info", message)  # noqa: E731
+    def _folder(self, reporter: Reporter) -> Iterator[Lock]:
+        """The stack's folder, locked; without a state it goes, unless its logs explain an error."""
+
+        def waiting(message: str) -> None:
+            reporter.say("info", message)
+
         with self._store.guarded(), Lock(self._store.lock, waiting=waiting) as lock:
             try:
                 yield lock
+            except EngineError:
+                reporter.failed = True
+                raise
             finally:
-                if not self._store.exists:
+                if not self._store.exists and not (reporter.failed and self._store.has_logs):
                     self._remove()
 
     def _remove(self) -> None:

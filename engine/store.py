@@ -47,6 +47,11 @@ class Store:
         """Whether there is a state."""
         return self._file.is_file()
 
+    @property
+    def has_logs(self) -> bool:
+        """Whether anything was logged."""
+        return self.logs.is_dir() and any(log.stat().st_size for log in self.logs.iterdir())
+
     def crypter(self) -> Crypter:
         """What encrypts this stack's secrets; made once, with a new passphrase for a new stack."""
         if self._crypter is None:

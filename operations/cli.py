@@ -168,13 +168,14 @@ def run(
     For example: dask-cluster run local -- python my_analysis.py
     """
     environment = client_environment(open_stack(stack).outputs())
-    program = shutil.which(command[0], path=environment["PATH"])
+    words = command[1:] if command[0] == "--" else command
+    program = shutil.which(words[0], path=environment["PATH"]) if words else None
     if program is None:
         raise CommandError(
-            f"{command[0]}: no such command in the cluster's environment or on PATH."
+            f"{' '.join(words[:1])}: no such command in the cluster's environment or on PATH."
         )
     sys.stdout.flush()
-    os.execve(program, command, environment)  # noqa: S606
+    os.execve(program, words, environment)  # noqa: S606
 
 
 def _state_of(name: str) -> Opened:

@@ -59,12 +59,15 @@ def _environments(outputs: dict[str, Any], view: View) -> Iterator[tuple[bool, s
     if view.error:
         yield False, f"scheduler: {view.error}"
         return
-    members = [view.report["scheduler"] | {"name": "scheduler"}, *view.report["workers"]]
-    wrong = [m["name"] for m in members if m["identity"] != outputs["environment"]]
-    said = (
-        f"another one on {', '.join(wrong)}" if wrong else f"the same on {len(members)} processes"
+    members = {w["name"]: w["identity"] for w in view.report["workers"]}
+    members["scheduler"] = view.report["identity"]
+    wrong = [name for name, identity in members.items() if identity != outputs["environment"]]
+    same = f"the same on all {len(members)} processes"
+    yield (
+        not wrong,
+        f"environment {outputs['environment']}: "
+        + (f"another one on {', '.join(wrong)}" if wrong else same),
     )
-    yield not wrong, f"environment {outputs['environment']}: {said}"
 
 
 def _certificates(outputs: dict[str, Any]) -> tuple[bool, str]:

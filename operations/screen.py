@@ -36,14 +36,15 @@ def show(console: Console, name: str, outputs: dict[str, Any], view: View) -> No
 
 def show_next(console: Console, name: str) -> None:
     """Print the three commands that a person who has just come here wants to try."""
-    run = f"dask-cluster run {name} -- python"
-    commands = Table.grid(padding=(0, 2))
-    commands.add_row(f"  {run} -c 'from dask.distributed import Client; print(Client())'", "")
-    commands.add_row(f"  dask-cluster status {name}", "")
-    commands.add_row("  make demo", "")
+    bare = "from dask.distributed import Client; print(Client())"
     console.print()
     console.print("Try next:")
-    console.print(commands)
+    for command in (
+        f'dask-cluster run {name} -- python -c "{bare}"',
+        f"dask-cluster status {name}",
+        "make demo",
+    ):
+        console.print(f"  {command}", markup=False, soft_wrap=True)
 
 
 def faults(view: View, outputs: dict[str, Any]) -> list[str]:
@@ -51,9 +52,7 @@ def faults(view: View, outputs: dict[str, Any]) -> list[str]:
     lines = []
     if not view.supervisor:
         lines.append("The supervisor is gone: nothing restarts what ends. `up` puts it back.")
-    lines += [
-        f"{p.name} is {p.state}. Its log: {p.log}" for p in view.processes if p.state != "RUNNING"
-    ]
+    lines += [f"{p.name} is {p.state}. Its log: {p.log}" for p in view.processes if not p.well]
     if view.error:
         lines.append(f"The scheduler gives no report: {view.error}")
     else:

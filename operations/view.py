@@ -33,6 +33,11 @@ class Process:
     uptime: int
     log: str
 
+    @property
+    def well(self) -> bool:
+        """Whether it runs, or has been started within the last seconds."""
+        return self.state in {"RUNNING", "STARTING"}
+
 
 @dataclass(frozen=True)
 class View:

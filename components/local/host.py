@@ -53,6 +53,9 @@ class LocalHost(dynamic.Resource, module="local", name="Host"):
         super().__init__(_HostProvider(), name, props, opts)
 
 
+_CLAIMED = ("folder", "ports")
+
+
 class _HostProvider(dynamic.ResourceProvider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         folder = Path(news["folder"])
@@ -62,11 +65,13 @@ class _HostProvider(dynamic.ResourceProvider):
             *_memory_problems(news["memory"]),
         ]
         failures = [dynamic.CheckFailure(key, reason) for key, reason in problems]
-        return dynamic.CheckResult(inputs=news, failures=failures)
+        # What was only to be checked is no input: another number of workers is no change here.
+        claimed = {key: news[key] for key in _CLAIMED}
+        return dynamic.CheckResult(inputs=claimed, failures=failures)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         moved = olds["folder"] != news["folder"]
-        changed = any(olds[key] != news[key] for key in ("folder", "ports", "memory"))
+        changed = any(olds[key] != news[key] for key in _CLAIMED)
         return dynamic.DiffResult(
             changes=changed, replaces=["folder"] if moved else [], delete_before_replace=True
         )

@@ -1,7 +1,7 @@
 import pytest
 
+from engine.answers import last_message
 from engine.errors import EngineError
-from engine.provider import last_message
 from engine.registration import seconds
 
 FRAME = '  File "/x/y.py", line 3, in create\n    raise Oops("no")\n'
