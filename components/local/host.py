@@ -57,9 +57,10 @@ _CLAIMED = ("folder", "ports")
 
 
 class _HostProvider(dynamic.ResourceProvider):
-    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         folder = Path(news["folder"])
         problems = [
+            *([] if olds else _claim_problems(folder)),
             *_folder_problems(folder),
             *_port_problems(folder, news["ports"]),
             *_memory_problems(news["memory"]),
@@ -90,6 +91,19 @@ class _HostProvider(dynamic.ResourceProvider):
         for parent in (folder.parent, folder.parent.parent):  # `clusters` and `.dask-cluster`
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
+
+
+def _claim_problems(folder: Path) -> list[tuple[str, str]]:
+    """Refuse a folder that another state holds: creating the cluster again would end it."""
+    if not folder.exists():
+        return []
+    pids = ", ".join(str(process.pid) for process in processes.of_cluster(folder)) or "none"
+    text = (
+        f"{folder} is there already: another state holds this cluster, the one of the Pulumi CLI "
+        "or of `dask-cluster`. Destroy it there. If that state is lost, end its processes "
+        f"(pids: {pids}) and remove the folder."
+    )
+    return [("folder", text)]
 
 
 def _folder_problems(folder: Path) -> list[tuple[str, str]]:

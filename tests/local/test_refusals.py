@@ -108,6 +108,20 @@ def test_a_stale_pid_is_nobody_of_ours(project: Callable[..., Cluster]) -> None:
     assert cluster.left() == []
 
 
+def test_a_cluster_that_another_state_holds(project: Callable[..., Cluster]) -> None:
+    cluster = project(workers=1)
+    cluster.up()
+    before = cluster.pids()
+    state = cluster.directory / ".dask-cluster" / "state"
+    state.rename(state.with_name("elsewhere"))
+    printed = cluster.up(code=1)
+    assert f"{cluster.folder} is there already: another state holds this cluster" in printed
+    assert all(str(pid) in printed for pid in before.values())
+    shutil.rmtree(state)
+    state.with_name("elsewhere").rename(state)
+    assert cluster.pids() == before
+
+
 def test_a_path_too_long_for_a_socket(project: Callable[..., Cluster]) -> None:
     cluster = project()
     long = cluster.directory / ("long-" * 20)
