@@ -105,6 +105,7 @@ def destroy(stack: StackName, *, yes: Yes = False) -> None:
     """Take the cluster down; nothing of it is left."""
     opened = open_stack(stack)
     if not opened.stack.exists:
+        opened.stack.destroy()  # an `up` that was killed early may have left an empty folder
         out.print(f"Stack {stack} is not up: nothing to destroy.")
         return
     if not yes:

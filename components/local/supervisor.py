@@ -34,6 +34,9 @@ childlogdir={folder}/logs
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
+[supervisorctl]
+serverurl=unix://{folder}/{socket}
+
 [include]
 files={folder}/programs/*/*.conf
 """

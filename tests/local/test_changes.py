@@ -18,7 +18,7 @@ EDITS: dict[str, Any] = {
     "memory": "600 MiB",
     "resources": {"GPU": 2},
     "lifetime": "2 h",
-    "dask": {"distributed": {"scheduler": {"allowed-failures": 5}}},
+    "dask": {"distributed": {"scheduler": {"allowed-failures": 7}}},
     "schedulerPort": free_ports(1)[0],
     "dashboardPort": free_ports(1)[0],
     "packages": ["cowsay==6.1"],

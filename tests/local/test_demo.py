@@ -28,7 +28,8 @@ def test_the_demo_runs_every_part(project: Callable[..., Cluster]) -> None:
     cluster.up()
     shutil.copytree(ROOT / "examples", cluster.directory / "examples")
     (ROOT / ".cache" / "demo").mkdir(parents=True, exist_ok=True)
-    for shared in (".venv", ".cache"):  # the program, and the flights once they are fetched
+    (cluster.directory / ".cache").mkdir(exist_ok=True)
+    for shared in (".venv", ".cache/demo"):  # the program, and the flights once they are fetched
         (cluster.directory / shared).symlink_to(ROOT / shared)
     done = subprocess.run(
         [cluster.directory / "examples" / "demo.sh", "local"],

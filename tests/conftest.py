@@ -1,0 +1,13 @@
+"""For all tests: the uv and the cache of this checkout, as the Makefile sets them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CACHE = Path(__file__).parent.parent / ".cache"
+
+# Copies of the project, which many tests work in, would fetch both again.
+os.environ.setdefault("UV", str(CACHE / "uv-tool" / "bin" / "uv"))
+os.environ.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
