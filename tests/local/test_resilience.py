@@ -101,8 +101,9 @@ def test_an_up_repairs_what_a_person_stopped(project: Callable[..., Cluster]) ->
     cluster = project()
     cluster.up()
     before = cluster.pids()
-    control = [COMMAND.with_name("supervisorctl"), "-c", cluster.folder / "supervisord.conf"]
-    subprocess.run([*control, "stop", "worker-1"], check=True, cwd="/")
+    control = COMMAND.with_name("supervisorctl")
+    configuration = cluster.folder / "supervisord.conf"
+    subprocess.run([control, "-c", configuration, "stop", "worker-1"], check=True, cwd="/")
     assert any("worker-1 is STOPPED" in line for line in cluster.status(code=1)["faults"])
     (cluster.folder / "dask.yaml").unlink()
     cluster.up()
