@@ -21,11 +21,7 @@ LONGEST = 9.0  # seconds: an `up` of two workers is done by then on two cores
 MOMENTS = [round(random.Random(SEED + n).uniform(0.05, LONGEST), 2) for n in range(20)]  # noqa: S311
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_up_killed_then_destroy_leaves_nothing(
-    project: Callable[..., Cluster], moment: float
-) -> None:
-    cluster = project()
+def up_killed_after(cluster: Cluster, seconds: float) -> None:
     with subprocess.Popen(
         [COMMAND, "up", "local", "--yes"],
         cwd=cluster.directory,
@@ -33,23 +29,23 @@ def test_up_killed_then_destroy_leaves_nothing(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as up:
-        time.sleep(moment)
+        time.sleep(seconds)
         up.kill()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_up_killed_then_destroy_leaves_nothing(
+    project: Callable[..., Cluster], moment: float
+) -> None:
+    cluster = project()
+    up_killed_after(cluster, moment)
     cluster.destroy()
     assert cluster.left() == []
 
 
 def test_up_goes_on_after_a_kill(project: Callable[..., Cluster]) -> None:
     cluster = project()
-    for moment in (2.0, 4.0):
-        with subprocess.Popen(
-            [COMMAND, "up", "local", "--yes"],
-            cwd=cluster.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as up:
-            time.sleep(moment)
-            up.kill()
+    up_killed_after(cluster, 2.0)
+    up_killed_after(cluster, 4.0)
     cluster.up()
     assert cluster.status()["faults"] == []
