@@ -21,50 +21,50 @@ BIN := .venv/bin
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-up: .cache/program ## make the cluster of stack $(STACK) what its stack file says
+up: .venv/.program ## make the cluster of stack $(STACK) what its stack file says
 	@$(BIN)/dask-cluster up $(STACK) --yes
 
-status: .cache/program ## show the running cluster
+status: .venv/.program ## show the running cluster
 	@$(BIN)/dask-cluster status $(STACK)
 
-destroy: .cache/program ## take the cluster down; nothing of it is left
+destroy: .venv/.program ## take the cluster down; nothing of it is left
 	@$(BIN)/dask-cluster destroy $(STACK) --yes
 
-demo: .cache/program ## real work on the running cluster: 336,776 flights
+demo: .venv/.program ## real work on the running cluster: 336,776 flights
 	@examples/demo.sh $(STACK)
 
 test: check ## all that needs no root, no Docker and no account
 	@$(BIN)/pytest -n 2 --dist loadscope
 
-check: .cache/dev ## linters, types and the arrows of the design
+check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@git ls-files -z '*.sh' .ci/run | xargs -0 $(BIN)/shellcheck
 	@$(BIN)/pytest -q tests/test_arrows.py
 
-format: .cache/dev ## mend what the linters can mend
+format: .venv/.dev ## mend what the linters can mend
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-schema: .cache/program ## write what is generated from the settings' models
+schema: .venv/.program ## write what is generated from the settings' models
 	@$(BIN)/python -m components.settings --write
 
 clean: ## remove what was built; destroy the clusters first
-	@! ls .dask-cluster/state/* >/dev/null 2>&1 || \
+	@! ls .dask-cluster/state/* .dask-cluster/clusters/* 2>/dev/null | grep -q . || \
 		{ echo "a stack is up: run 'make destroy' first" >&2; exit 1; }
 	rm -rf .cache .venv .dask-cluster
 
 # The program alone: what `make up` needs. What `make test` added stays (--inexact).
-.cache/program: $(UV) $(LOCKED)
+.venv/.program: $(UV) $(LOCKED)
 	@echo "setting up the program (.venv) ..."
 	@$(SYNC) --no-default-groups --inexact
 	@touch $@
 
-.cache/dev: $(UV) $(LOCKED)
+.venv/.dev: $(UV) $(LOCKED)
 	@echo "setting up the program and its tests (.venv) ..."
 	@$(SYNC)
-	@touch $@ .cache/program
+	@touch $@ .venv/.program
 
 $(UV): images/environment/uv.txt
 	@test -n "$(PYTHON)" || \

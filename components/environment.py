@@ -78,8 +78,9 @@ class _EnvironmentProvider(dynamic.ResourceProvider):
         return dynamic.CreateResult(id_=outs["identity"], outs=outs)
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        # Written last by install.sh: without it the environment is not complete.
-        if not (Path(props["folder"]) / "environment.json").exists():
+        # The record is written last by install.sh; the Python may be a link into a system's own.
+        record = Path(props["folder"]) / "environment.json"
+        if not (record.exists() and Path(props["python"]).exists()):
             return dynamic.ReadResult(id_="", outs={})
         return dynamic.ReadResult(id_=id_, outs=props)
 

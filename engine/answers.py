@@ -1,10 +1,11 @@
-"""Reading what providers answer: diffs, and errors of several kinds.
+"""What providers answer: results, failed checks, diffs, and errors of several kinds.
 
 Follows pulumi/sdk/go/common/resource/plugin/provider_plugin.go.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -12,7 +13,54 @@ from pulumi.runtime.proto import provider_pb2
 from pulumi.runtime.proto.status_pb2 import Status
 
 from engine.diffs import Diff, changed_keys, changed_paths, ignore_changes
-from engine.values import Properties
+from engine.errors import EngineError
+from engine.values import Properties, from_wire
+
+
+class ProviderError(EngineError):
+    """A provider refused or failed; the message is its own, without a traceback."""
+
+
+@dataclass
+class Answer:
+    """What Create, Update or Read gave.
+
+    Attributes:
+        id: The resource's id; empty after a Read means that it is gone.
+        outputs: Its outputs.
+        inputs: The inputs that match the outputs, where a Read says so.
+        init_errors: Why it exists but is not ready.
+    """
+
+    id: str
+    outputs: Properties
+    inputs: Properties | None = None
+    init_errors: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One fault that Check found; `property` may be empty."""
+
+    property: str
+    reason: str
+
+
+def failures_of(response: Any) -> list[Failure]:  # noqa: ANN401 - of Check, CheckConfig or Invoke
+    """The faults that a response tells."""
+    return [Failure(item.property, item.reason) for item in response.failures]
+
+
+def answer_of(response: Any) -> Answer:  # noqa: ANN401
+    """The result in the response of Create, Update or Read, or in ErrorResourceInitFailed."""
+    fields = response.DESCRIPTOR.fields_by_name
+    has_inputs = "inputs" in fields and response.HasField("inputs")
+    return Answer(
+        id=getattr(response, "id", ""),
+        outputs=from_wire(response.properties),
+        inputs=from_wire(response.inputs) if has_inputs else None,
+        init_errors=list(getattr(response, "reasons", ())),
+    )
 
 
 def last_message(details: str) -> str:

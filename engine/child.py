@@ -6,7 +6,6 @@ pulumi-language-python-exec does, `module` runs a Python module, `guard` stands 
 and ends it.
 """
 
-import contextlib
 import json
 import os
 import runpy
@@ -15,37 +14,34 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from typing import Any, Final
 
 SHOWN_EXIT_CODE: Final = 32
 _STOPPED: Final = "Resource monitor has terminated, shutting down"
 
 
-def watch(fd: int, end: Callable[[], object]) -> None:
-    """Call `end` and exit once the pipe has ended."""
+def watch(fd: int) -> None:
+    """End this process and its group once the pipe has ended.
+
+    The whole group: what a provider started and was waiting for ends with it. What is meant to
+    stay, such as a daemon, has left the group by a session of its own.
+    """
 
     def wait() -> None:
-        # A signal may interrupt the read; only an empty read is the end of the pipe.
         while os.read(fd, 1):
             pass
-        end()
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
 
 
-def guard(fd: int, command: list[str]) -> int:
-    """Run an executable in a process group of its own until it, or the engine, ends."""
-    process = subprocess.Popen(command, process_group=0)
+def guard(command: list[str]) -> int:
+    """Run an executable until it, or the engine, ends.
 
-    def end() -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-    watch(fd, end)
-    signal.signal(signal.SIGTERM, lambda *_: end())
-    return process.wait()
+    It stays in this process's group: whatever ends that group ends both, at any moment.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
+    return subprocess.call(command)
 
 
 def module(name: str, arguments: list[str]) -> None:
@@ -118,12 +114,10 @@ def main() -> None:
     for fd in inherited.split(","):
         # What this process starts in its turn must not hold the lock, nor outlive the pipe.
         os.set_inheritable(int(fd), False)  # noqa: FBT003 - the standard library's own signature
+    watch(int(pipe))
     if mode == "guard":
-        sys.exit(guard(int(pipe), arguments))
-    # The whole group: what a provider started and was waiting for ends with it. What is meant to
-    # stay, such as a daemon, has left the group by a session of its own.
-    watch(int(pipe), lambda: os.killpg(0, signal.SIGKILL))
-    if mode == "module":
+        sys.exit(guard(arguments))
+    elif mode == "module":
         module(arguments[0], arguments[1:])
     else:
         # Threads of the program must not hold up the end of a run that is over.

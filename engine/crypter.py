@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from engine import files
 from engine.errors import EngineError
 
 _ROUNDS: Final = 1_000_000
@@ -112,9 +113,6 @@ def read_or_create_passphrase(path: Path) -> str:
         return path.read_text().strip()
     except FileNotFoundError:
         passphrase = secrets.token_urlsafe(32)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(passphrase + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        # A crash half-way must not leave an empty passphrase behind.
+        files.replace(path, f"{passphrase}\n")
         return passphrase

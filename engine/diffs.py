@@ -15,7 +15,6 @@ from engine.values import Properties, Secret, redact, same, unwrap
 INIT_ERROR_KEY: Final = "#initerror"
 HIDDEN_KEYS: Final = frozenset({"__defaults", "__provider"})
 Kind = Literal["add", "delete", "update"]
-_FLIPPED: Final[dict[Kind, Kind]] = {"add": "delete", "delete": "add", "update": "update"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def apply_replace_on_changes(
 
 
 def describe(
-    old: Properties, new: Properties, *, diff: Diff | None = None, flip: bool = False
+    old: Properties, new: Properties, *, diff: Diff | None = None
 ) -> tuple[PropertyChange, ...]:
     """The changed properties for a person, secrets as `[secret]`.
 
@@ -108,7 +107,6 @@ def describe(
         old: Properties before.
         new: Properties after.
         diff: Says which of the changes force a replacement.
-        flip: Show `new` as the old side, as a refresh does for what it found.
     """
     replaced = diff.replace_keys if diff else ()
     forced = [p for p, force in ((diff.detailed if diff else None) or {}).items() if force]
@@ -121,10 +119,7 @@ def describe(
             causes = key in replaced or any(
                 text.startswith(p) or p.startswith(text) for p in forced
             )
-            if flip:
-                changes.append(PropertyChange(text, _FLIPPED[kind], after, before, causes))
-            else:
-                changes.append(PropertyChange(text, kind, before, after, causes))
+            changes.append(PropertyChange(text, kind, before, after, causes))
     return tuple(changes)
 
 

@@ -151,7 +151,7 @@ class Display:
         keys = list(dict.fromkeys(_top(change) for change in event.diff))
         info = f" [diff: {','.join(keys)}]" if keys and event.op != "create" else ""
         shown = f"{indent}{event.type}"
-        self._line(f" {sign:<2} {shown:<47} {event.name:<18} {status}{info}", style)
+        self._line(f" {sign:<2} {shown:<50} {event.name:<18} {status}{info}", style)
         if event.op in {"update", "replace", "refresh"}:
             for change in event.diff:
                 self._change(change)

@@ -8,16 +8,15 @@ from contextlib import contextmanager
 from typing import Literal
 
 from engine import urns
+from engine.answers import Answer
 from engine.deletes import schedule
 from engine.errors import EngineError
 from engine.events import StepDone, StepFailed, StepStarted
-from engine.provider import Result
 from engine.registry import Registry, public
 from engine.reporter import Reporter
 from engine.snapshot import Snapshot
 from engine.state import Operation, ResourceState, now
 from engine.steps import Step
-from engine.values import Properties, Secret, secret
 
 
 class StepError(EngineError):
@@ -125,7 +124,7 @@ class Executor:
                 pass
 
     def _same(self, old: ResourceState, new: ResourceState) -> None:
-        new.id, new.outputs = old.id, old.outputs
+        new.id, new.outputs = old.id, new.hidden(old.outputs)
         new.created, new.modified = old.created, old.modified
         if urns.is_provider(new.type):
             # A provider that calls changed inputs equal goes on with those it knows.
@@ -134,9 +133,9 @@ class Executor:
 
     def _create(self, new: ResourceState, old: ResourceState | None) -> None:
         with self._operation("create", new) as operation:
-            result = Result("", {})
+            result = Answer("", {})
             if urns.is_provider(new.type):
-                result = Result(self._registry.create(new), public(new.inputs))
+                result = Answer(self._registry.create(new), public(new.inputs))
             elif new.custom:
                 provider = self._registry.get(new.provider)
                 result = provider.create(new, preview=self._preview)
@@ -149,10 +148,10 @@ class Executor:
     def _update(self, old: ResourceState, new: ResourceState) -> None:
         new.id, new.created, new.modified = old.id, old.created, old.modified
         with self._operation("update", new) as operation:
-            result = Result(old.id, {})
+            result = Answer(old.id, {})
             if urns.is_provider(new.type):
                 self._registry.keep(new, new.inputs)
-                result = Result(old.id, public(new.inputs))
+                result = Answer(old.id, public(new.inputs))
             elif new.custom:
                 provider = self._registry.get(new.provider)
                 result = provider.update(old, new, new.ignore_changes, preview=self._preview)
@@ -185,12 +184,8 @@ class Executor:
             self._snapshot.failed(operation)
             raise
 
-    def _take(self, new: ResourceState, result: Result) -> None:
-        outputs: Properties = dict(result.outputs)
-        for key in new.additional_secret_outputs:
-            if key in outputs and not isinstance(outputs[key], Secret):
-                outputs[key] = secret(outputs[key])
-        new.outputs = outputs
+    def _take(self, new: ResourceState, result: Answer) -> None:
+        new.outputs = new.hidden(result.outputs)
         new.init_errors = result.init_errors
 
     def _complain(self, new: ResourceState) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import grpc
 
-from engine import urns
+from engine import files, urns
 from engine.config import Config
 from engine.events import Kind
 from engine.plugins import DYNAMIC, Plugins
@@ -57,7 +57,7 @@ class Operation:
             The stack's outputs before and after, without secrets.
         """
         with contextlib.ExitStack() as stack:
-            with self.store.guarded():
+            with files.guarded(self.store.directory):
                 self.store.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
             server = grpc.server(
                 ThreadPoolExecutor(self.parallel * 4 + _SPARE_THREADS), options=_SERVER_OPTIONS
@@ -72,6 +72,7 @@ class Operation:
             if self.kind in {"preview", "up"}:
                 program = Program(self.project, self.stack, self.config, processes, self.reporter)
             plugins = Plugins(self.project, self.stack, processes, address)
+            stack.callback(plugins.close)
             if f"{urns.PROVIDER_PREFIX}{DYNAMIC}" in self.store.recorded_types():
                 plugins.prepare(DYNAMIC)
             from engine.session import Session  # noqa: PLC0415 - imports the whole SDK

@@ -14,7 +14,6 @@ Path = tuple[str | int, ...]
 WILDCARD: Final = "*"
 _NAME: Final = re.compile(r"[^.\[]+")
 _INDEX: Final = re.compile(r"\[(\*|-?\d+)\]")
-_BARE: Final = re.compile(r"[A-Za-z0-9_]+")
 _QUOTED: Final = re.compile(r'\["((?:[^"\\]|\\.)*)"\]')
 
 

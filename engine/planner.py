@@ -6,6 +6,7 @@ Follows pulumi/pkg/resource/deploy/step_generator.go. A planner is used by one t
 from typing import Final
 
 from engine import urns
+from engine.answers import Failure
 from engine.deletes import dependents
 from engine.diffs import (
     Diff,
@@ -15,7 +16,6 @@ from engine.diffs import (
     ignore_changes,
 )
 from engine.errors import EngineError
-from engine.provider import Failure
 from engine.registry import Registry, public
 from engine.reporter import Reporter
 from engine.snapshot import Snapshot
@@ -191,7 +191,7 @@ class Planner:
         before = diff.delete_before_replace
         if goal.delete_before_replace is not None:
             before = goal.delete_before_replace
-        if not before and not old.pending_replacement:
+        if not before:
             changes = describe(old.inputs, new.inputs, diff=diff)
             return self._steps(
                 "replace",
@@ -214,7 +214,7 @@ class Planner:
     def _clear_dependents(self, root: ResourceState) -> list[Step]:
         steps: list[Step] = []
         for state in reversed(self._dependent_replacements(root)):
-            if id(state) in self._gone:
+            if id(state) in self._gone or state.pending_replacement:
                 continue
             if state.delete:
                 steps.append(Step("delete-replaced", state))

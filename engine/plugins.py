@@ -77,23 +77,24 @@ class Plugins:
         assert process.stdout is not None  # noqa: S101 - it was started with a pipe
         line = _first_line(process, time.monotonic() + _START_SECONDS)
         if not line.strip().isdigit():
+            process.stdout.close()
             raise EngineError(_start_failure(name, line, log))
-
         read_lines(process.stdout, functools.partial(append_log, log))
         return Plugin(name, int(line), log)
 
+    def close(self) -> None:
+        """Let go of plugins that were prepared and never needed; `Processes` ends them."""
+        with self._mutex:
+            early, self._early = self._early, {}
+        for process in early.values():
+            assert process.stdout is not None  # noqa: S101
+            process.stdout.close()
+
     def _spawn(self, name: str) -> subprocess.Popen[str]:
-        if name == DYNAMIC:
-            return self._processes.start(
-                "module",
-                ["pulumi.dynamic", self._engine_address],
-                directory=self._project.program,
-                log=_log_name(name),
-                variables=self._environment,
-            )
+        dynamic = name == DYNAMIC
         return self._processes.start(
-            "guard",
-            [str(self.find(name)), self._engine_address],
+            "module" if dynamic else "guard",
+            ["pulumi.dynamic" if dynamic else str(self.find(name)), self._engine_address],
             directory=self._project.program,
             log=_log_name(name),
             variables=self._environment,

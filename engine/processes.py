@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, Literal
 
+from engine.errors import EngineError
+
 _CHILD: Final = Path(__file__).with_name("child.py")
 _GRACE_SECONDS: Final = 3.0
 _HIDDEN: Final = (
@@ -42,6 +44,9 @@ class Processes:
             for key, value in environment.items()
             if not key.startswith("DASK_") and key not in _HIDDEN
         }
+        # gRPC sends even loopback through a proxy of the person's shell, unless it is told not to.
+        direct = (environment.get("no_grpc_proxy"), "127.0.0.1")
+        self.environment["no_grpc_proxy"] = ",".join(filter(None, direct))
         self.logs = logs
         self._lock_fd = lock_fd
         # The write end stays here: it closes with this process, and then every child ends itself.
@@ -72,11 +77,17 @@ class Processes:
 
         Returns:
             The process, with pipes for stdin and stdout.
+
+        Raises:
+            EngineError: The run is over.
         """
         inherited = [fd for fd in (self._pipe, self._lock_fd) if fd >= 0]
         fds = ",".join(map(str, inherited))
         command = [sys.executable, "-P", "-u", str(_CHILD), mode, str(self._pipe), fds, *arguments]
-        with open_log(self.logs / log) as file:
+        # Under the lock, for the pipe is closed under it.
+        with self._mutex, open_log(self.logs / log) as file:
+            if self._closed:
+                raise EngineError("the operation was stopped")
             process = subprocess.Popen(
                 command,
                 cwd=directory,
@@ -89,7 +100,6 @@ class Processes:
                 text=True,
                 errors="replace",
             )
-        with self._mutex:
             self._running.append(process)
         return process
 
@@ -129,18 +139,20 @@ def stop(process: subprocess.Popen[str], grace: float = _GRACE_SECONDS) -> None:
     with contextlib.suppress(ProcessLookupError):
         # What it started and left behind in its group; a daemon has a session of its own.
         os.killpg(process.pid, signal.SIGKILL)
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            with contextlib.suppress(BrokenPipeError):
-                stream.close()
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
 
 
 def read_lines(stream: IO[str], take: Callable[[str], None]) -> threading.Thread:
-    """Hand every line of a stream to a function, on a thread of its own."""
+    """Hand every line of a stream to a function, on a thread of its own that then closes it.
+
+    Nobody else may close it: that would wait for the reader, and so for any daemon that the process
+    has left behind with the stream open.
+    """
 
     def run() -> None:
-        # The stream is closed under the reader when the process is ended by force.
-        with contextlib.suppress(ValueError, OSError):
+        with stream, contextlib.suppress(OSError):
             for line in stream:
                 take(line.rstrip("\n"))
 

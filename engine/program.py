@@ -13,8 +13,6 @@ from engine.reporter import Reporter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SHOWN_EXIT_CODE = 32
-
 
 class Program:
     """A started program; it imports the SDK while it waits to be told the addresses."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from engine import config, yaml
+from engine import yaml
+from engine.declarations import Declaration, declarations
 from engine.errors import EngineError
 
 _KEYS: Final = frozenset(
@@ -22,10 +23,7 @@ _KEYS: Final = frozenset(
         "stackConfigDir",
         "options",
         "plugins",
-        "backend",
         "template",
-        "requiredPulumiVersion",
-        "packages",
     }
 )
 _NAMES: Final = ("Pulumi.yaml", "Pulumi.yml")
@@ -65,7 +63,7 @@ class Project:
     stack_directory: Path
     options: Options = Options()
     providers: Mapping[str, Path] = field(default_factory=dict)
-    declared: tuple[config.Declaration, ...] = ()
+    declared: tuple[Declaration, ...] = ()
 
     @classmethod
     def load(cls, start: Path) -> Self:
@@ -90,7 +88,7 @@ class Project:
         if not isinstance(source, Mapping):
             raise EngineError(f"could not unmarshal '{file}': it must be a map")
         if unknown := sorted(set(source) - _KEYS):
-            raise EngineError(f"{file} has the key '{unknown[0]}', which this engine does not know")
+            raise EngineError(f"{file}: the key '{unknown[0]}' is not supported by this engine")
         name = source.get("name")
         if not isinstance(name, str) or not name:
             raise EngineError(
@@ -110,11 +108,11 @@ class Project:
             name=name,
             directory=directory,
             file=file,
-            program=_program(directory, source.get("main")),
+            program=_program(file, source.get("main")),
             stack_directory=directory / (stacks or "."),
             options=_options(source.get("options"), file),
             providers=_providers(source.get("plugins"), file),
-            declared=tuple(config.declarations(name, declared, file)),
+            declared=tuple(declarations(name, declared, file)),
         )
 
     def stack_file(self, name: str) -> Path:
@@ -135,14 +133,24 @@ class Project:
 
 
 def _check_runtime(runtime: Any, file: Path) -> None:  # noqa: ANN401
-    name = runtime.get("name") if isinstance(runtime, Mapping) else runtime
+    name, options = runtime, None
+    if isinstance(runtime, Mapping):
+        name, options = runtime.get("name"), runtime.get("options")
     if name != "python":
         raise EngineError(f"{file}: this engine runs programs of 'runtime: python', not {name!r}")
+    # These two pick an interpreter; a program of this engine always runs on the engine's own.
+    if unknown := sorted(set(options or {}) - {"toolchain", "virtualenv"}):
+        raise EngineError(f"{file}: the runtime option '{unknown[0]}' is not supported")
 
 
-def _program(directory: Path, main: str | None) -> Path:
-    target = directory / main if main else directory
-    return target if target.is_dir() else target.parent
+def _program(file: Path, main: str | None) -> Path:
+    folder = file.parent / (main or ".")
+    if not folder.is_dir():
+        raise EngineError(
+            f"{file}: 'main: {main}' must be a folder with a __main__.py, for this engine runs no "
+            "other file"
+        )
+    return folder
 
 
 def _options(source: Any, file: Path) -> Options:  # noqa: ANN401
@@ -161,6 +169,8 @@ def _providers(source: Any, file: Path) -> dict[str, Path]:  # noqa: ANN401
         raise EngineError(f"{file}: 'plugins.{unknown[0]}' is not supported by this engine")
     found: dict[str, Path] = {}
     for item in source.get("providers") or []:
+        if not isinstance(item, Mapping) or not {"name", "path"} <= item.keys():
+            raise EngineError(f"{file}: each of 'plugins.providers' needs a 'name' and a 'path'")
         folder = file.parent / item["path"]
         if not folder.is_dir():
             raise EngineError(

@@ -5,20 +5,17 @@ Follows pulumi/sdk/go/common/resource/plugin/provider_plugin.go.
 
 import json
 import secrets
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import grpc
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2
 
 from engine import urns
-from engine.answers import decode_diff, init_failed, last_message
+from engine.answers import Answer, Failure, ProviderError, decode_diff, failures_of
+from engine.connection import Connection
 from engine.diffs import Diff, changed_keys
-from engine.errors import EngineError
 from engine.plugins import Plugin
-from engine.processes import append_log
 from engine.state import ResourceState
 from engine.values import (
     Properties,
@@ -29,41 +26,7 @@ from engine.values import (
     unwrap,
 )
 
-OPTIONS: Final = [
-    ("grpc.max_receive_message_length", 400 * 1024 * 1024),
-    ("grpc.max_send_message_length", 400 * 1024 * 1024),
-]
 _SEED_BYTES: Final = 32
-_UNIMPLEMENTED: Final = grpc.StatusCode.UNIMPLEMENTED
-
-
-class ProviderError(EngineError):
-    """A provider refused or failed; the message is its own, without a traceback."""
-
-
-@dataclass
-class Result:
-    """What Create, Update or Read gave.
-
-    Attributes:
-        id: The resource's id; empty after a Read means that it is gone.
-        outputs: Its outputs.
-        inputs: The inputs that match the outputs, where a Read says so.
-        init_errors: Why it exists but is not ready.
-    """
-
-    id: str
-    outputs: Properties
-    inputs: Properties | None = None
-    init_errors: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One fault that Check found; `property` may be empty."""
-
-    property: str
-    reason: str
 
 
 class Provider:
@@ -71,15 +34,12 @@ class Provider:
 
     def __init__(self, plugin: Plugin) -> None:
         """Connect to a running plugin."""
-        self.plugin = plugin
-        address = f"127.0.0.1:{plugin.port}"
-        self._channel = grpc.insecure_channel(address, options=OPTIONS)
-        self._stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
+        self._line = Connection(plugin)
+        self._stub = self._line.stub
         self._known = False
         self._secrets = False
         self._resources = False
         self._previews = False
-        self._log_lock = threading.Lock()
 
     def handshake(self, engine_address: str, directory: str) -> None:
         """Introduce the engine; providers that know no Handshake say what they can in Configure."""
@@ -90,29 +50,26 @@ class Provider:
             configure_with_urn=True,
             invoke_with_preview=True,
         )
-        response = self._optional(self._stub.Handshake, request)
+        response = self._line.optional(self._stub.Handshake, request)
         if response is not None:
             self._secrets = response.accept_secrets
             self._resources = response.accept_resources
-        self._optional(self._stub.GetPluginInfo, _empty())
+        self._line.optional(self._stub.GetPluginInfo, empty_pb2.Empty())
 
     def check_config(
         self, urn: str, olds: Properties, news: Properties
     ) -> tuple[Properties, list[Failure]]:
         """Check the provider's own configuration, which may hold unknown values."""
         request = provider_pb2.CheckRequest(
-            urn=urn,
-            name=urns.name_of(urn),
-            type=urns.type_of(urn),
-            olds=to_wire(olds),
-            news=to_wire(news),
+            **_named(urn),
+            olds=_plain(olds),
+            news=_plain(news),
         )
-        response = self._optional(self._stub.CheckConfig, request)
+        response = self._line.optional(self._stub.CheckConfig, request)
         if response is None:
             return news, []
-        return from_wire(response.inputs), [
-            Failure(f.property, f.reason) for f in response.failures
-        ]
+        # It was given no secret marks, so it cannot give them back.
+        return annotate_secrets(from_wire(response.inputs), news), failures_of(response)
 
     def diff_config(
         self,
@@ -126,15 +83,13 @@ class Provider:
         """Compare configurations; a provider without DiffConfig is updated in place."""
         request = provider_pb2.DiffRequest(
             id=id_,
-            urn=urn,
-            name=urns.name_of(urn),
-            type=urns.type_of(urn),
-            olds=to_wire(old_outputs),
-            old_inputs=to_wire(old_inputs),
-            news=to_wire(news),
+            **_named(urn),
+            olds=_plain(old_outputs),
+            old_inputs=_plain(old_inputs),
+            news=_plain(news),
             ignoreChanges=ignored,
         )
-        response = self._optional(self._stub.DiffConfig, request)
+        response = self._line.optional(self._stub.DiffConfig, request)
         if response is None:
             keys = changed_keys(old_inputs, news)
             return Diff(changes=bool(keys), changed_keys=keys)
@@ -157,11 +112,9 @@ class Provider:
                 sends_old_inputs=True,
                 sends_old_inputs_to_delete=True,
                 id=id_,
-                urn=urn,
-                name=urns.name_of(urn),
-                type=urns.type_of(urn),
+                **_named(urn),
             )
-            response = self._call(self._stub.Configure, request)
+            response = self._line.call(self._stub.Configure, request)
             self._secrets = self._secrets or response.acceptSecrets
             self._resources = self._resources or response.acceptResources
             self._previews = response.supportsPreview
@@ -174,18 +127,16 @@ class Provider:
         if not self._known:
             return news, []
         request = provider_pb2.CheckRequest(
-            urn=new.urn,
-            name=new.name,
-            type=new.type,
+            **_named(new.urn),
             olds=self._wire(olds or {}),
             news=self._wire(news),
             randomSeed=secrets.token_bytes(_SEED_BYTES),
         )
-        response = self._call(self._stub.Check, request)
+        response = self._line.call(self._stub.Check, request)
         inputs = from_wire(response.inputs)
         if not self._secrets:
             inputs = annotate_secrets(inputs, news)
-        return inputs, [Failure(f.property, f.reason) for f in response.failures]
+        return inputs, failures_of(response)
 
     def diff(self, old: ResourceState, news: Properties, ignored: Sequence[str]) -> Diff | None:
         """Compare a resource with new inputs; None if the configuration is not known yet."""
@@ -193,52 +144,46 @@ class Provider:
             return None
         request = provider_pb2.DiffRequest(
             id=old.id,
-            urn=old.urn,
-            name=old.name,
-            type=old.type,
+            **_named(old.urn),
             olds=self._wire(old.outputs),
             old_inputs=self._wire(old.inputs),
             news=self._wire(news),
             ignoreChanges=ignored,
         )
-        return decode_diff(self._call(self._stub.Diff, request), old.inputs, news, ignored)
+        return decode_diff(self._line.call(self._stub.Diff, request), old.inputs, news, ignored)
 
-    def create(self, new: ResourceState, *, preview: bool) -> Result:
+    def create(self, new: ResourceState, *, preview: bool) -> Answer:
         """Create a resource, or say what it would look like.
 
         Raises:
             ProviderError: It was not created.
         """
         if (shortcut := self._in_preview(new.inputs, preview=preview)) is not None:
-            return Result("", shortcut)
+            return Answer("", shortcut)
         request = provider_pb2.CreateRequest(
-            urn=new.urn,
-            name=new.name,
-            type=new.type,
+            **_named(new.urn),
             properties=self._wire(new.inputs),
             timeout=new.custom_timeouts.get("create", 0),
             preview=preview,
         )
-        result = self._perform(self._stub.Create, request, new.inputs)
-        if not result.id and not preview:
+        made = self._line.answer(self._stub.Create, request)
+        if not made.id and not preview:
             raise ProviderError(f"plugin returned empty resource.ID from create '{new.urn}'")
-        return result
+        return self._read_answer(made, new.inputs, preview=preview)
 
     def update(
         self, old: ResourceState, new: ResourceState, ignored: Sequence[str], *, preview: bool
-    ) -> Result:
+    ) -> Answer:
         """Change a resource in place.
 
         Raises:
             ProviderError: It was not changed.
         """
         if (shortcut := self._in_preview(new.inputs, preview=preview)) is not None:
-            return Result(old.id, shortcut)
+            return Answer(old.id, shortcut)
         request = provider_pb2.UpdateRequest(
             id=old.id,
-            urn=new.urn,
-            name=new.name,
-            type=new.type,
+            **_named(new.urn),
             olds=self._wire(old.outputs),
             old_inputs=self._wire(old.inputs),
             news=self._wire(new.inputs),
@@ -246,8 +191,9 @@ class Provider:
             ignoreChanges=ignored,
             preview=preview,
         )
-        result = self._perform(self._stub.Update, request, new.inputs)
-        return Result(old.id, result.outputs, None, result.init_errors)
+        changed = self._line.answer(self._stub.Update, request)
+        changed.id = old.id
+        return self._read_answer(changed, new.inputs, preview=preview)
 
     def delete(self, old: ResourceState) -> None:
         """Delete a resource.
@@ -257,16 +203,14 @@ class Provider:
         """
         request = provider_pb2.DeleteRequest(
             id=old.id,
-            urn=old.urn,
-            name=old.name,
-            type=old.type,
+            **_named(old.urn),
             properties=self._wire(old.outputs),
             old_inputs=self._wire(old.inputs),
             timeout=old.custom_timeouts.get("delete", 0),
         )
-        self._call(self._stub.Delete, request)
+        self._line.call(self._stub.Delete, request)
 
-    def read(self, old: ResourceState) -> Result:
+    def read(self, old: ResourceState) -> Answer:
         """Look at what a resource is now; an empty id means that it is gone.
 
         Raises:
@@ -274,17 +218,16 @@ class Provider:
         """
         request = provider_pb2.ReadRequest(
             id=old.id,
-            urn=old.urn,
-            name=old.name,
-            type=old.type,
+            **_named(old.urn),
             properties=self._wire(old.outputs),
             inputs=self._wire(old.inputs),
             timeout=old.custom_timeouts.get("read", 0),
         )
-        result = self._perform(self._stub.Read, request, old.outputs)
-        if result.inputs is not None and not self._secrets:
-            result.inputs = annotate_secrets(result.inputs, old.inputs)
-        return result
+        found = self._line.answer(self._stub.Read, request)
+        found = self._read_answer(found, old.outputs, preview=False)
+        if found.inputs is not None and not self._secrets:
+            found.inputs = annotate_secrets(found.inputs, old.inputs)
+        return found
 
     def invoke(
         self, token: str, args: Properties, *, preview: bool
@@ -293,17 +236,16 @@ class Provider:
         if not self._known:
             return None, []
         request = provider_pb2.InvokeRequest(tok=token, args=self._wire(args), preview=preview)
-        response = self._call(self._stub.Invoke, request)
-        failures = [Failure(f.property, f.reason) for f in response.failures]
-        return from_wire(getattr(response, "return")), failures
+        response = self._line.call(self._stub.Invoke, request)
+        return from_wire(getattr(response, "return")), failures_of(response)
 
     def cancel(self) -> None:
         """Ask the provider to give up what it is doing."""
-        self._optional(self._stub.Cancel, _empty())
+        self._line.optional(self._stub.Cancel, empty_pb2.Empty())
 
     def close(self) -> None:
         """Hang up."""
-        self._channel.close()
+        self._line.close()
 
     def _wire(self, properties: Properties) -> Any:  # noqa: ANN401 - a protobuf Struct
         return to_wire(properties, secrets=self._secrets, resources=self._resources)
@@ -316,62 +258,27 @@ class Provider:
             return {}
         return None if self._previews else inputs
 
-    def _perform(
-        self,
-        method: Callable[..., Any],
-        request: Any,  # noqa: ANN401
-        marked: Mapping[str, Any],
-    ) -> Result:
-        try:
-            response = method(request)
-        except grpc.RpcError as error:
-            partial = init_failed(error)
-            if partial is None:
-                raise self._error(error) from error
-            inputs = from_wire(partial.inputs) if partial.HasField("inputs") else None
-            result = Result(
-                partial.id, from_wire(partial.properties), inputs, list(partial.reasons)
-            )
-        else:
-            read = isinstance(response, provider_pb2.ReadResponse) and response.HasField("inputs")
-            inputs = from_wire(response.inputs) if read else None
-            result = Result(getattr(response, "id", ""), from_wire(response.properties), inputs)
+    def _read_answer(self, answer: Answer, marked: Mapping[str, Any], *, preview: bool) -> Answer:
+        """The answer with the secrets that the provider could not mark; unknown values are refused.
+
+        Only a preview may have those (`RejectUnknowns` in provider_plugin.go).
+        """
+        if not preview and has_unknown(answer.outputs):
+            raise ProviderError(f"the provider returned an unknown value for '{answer.id}'")
         if not self._secrets:
-            result.outputs = annotate_secrets(result.outputs, marked)
-        return result
+            answer.outputs = annotate_secrets(answer.outputs, marked)
+        return answer
 
-    def _call(self, method: Callable[..., Any], request: Any) -> Any:  # noqa: ANN401
-        try:
-            return method(request)
-        except grpc.RpcError as error:
-            raise self._error(error) from error
 
-    def _optional(self, method: Callable[..., Any], request: Any) -> Any:  # noqa: ANN401
-        try:
-            return method(request)
-        except grpc.RpcError as error:
-            if error.code() == _UNIMPLEMENTED:
-                return None
-            raise self._error(error) from error
+def _named(urn: str) -> dict[str, Any]:
+    return {"urn": urn, "name": urns.name_of(urn), "type": urns.type_of(urn)}
 
-    def _error(self, error: grpc.RpcError) -> ProviderError:
-        details = error.details() or str(error.code())
-        if error.code() == grpc.StatusCode.UNAVAILABLE:
-            details = f"the provider '{self.plugin.name}' has ended (log: {self.plugin.log})"
-        message = last_message(details)
-        if message != details:
-            with self._log_lock:
-                append_log(self.plugin.log, details)
-            message = f"{message}\n(traceback in {self.plugin.log})"
-        return ProviderError(message)
+
+def _plain(properties: Properties) -> Any:  # noqa: ANN401 - a protobuf Struct
+    """A configuration as CheckConfig and DiffConfig get it, without marks of secrets."""
+    return to_wire(properties, secrets=False, resources=False)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401
     plain = unwrap(value)
     return plain if isinstance(plain, str) else json.dumps(plain)
-
-
-def _empty() -> Any:  # noqa: ANN401
-    from google.protobuf import empty_pb2  # noqa: PLC0415
-
-    return empty_pb2.Empty()

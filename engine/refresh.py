@@ -63,20 +63,24 @@ class Refresher:
         resources = self._snapshot.base
         with ThreadPoolExecutor(self._parallel) as pool:
             tasks = [pool.submit(self._one, state) for state in resources]
-            errors = [e for task in tasks if (e := task.exception()) is not None]
-        found = [
-            state if task.exception() else task.result()
-            for state, task in zip(resources, tasks, strict=True)
-        ]
+        found: list[ResourceState | None] = []
+        errors: list[BaseException] = []
+        for old, task in zip(resources, tasks, strict=True):
+            if error := task.exception():
+                errors.append(error)
+                found.append(old)
+                continue
+            new, outcome = task.result()
+            found.append(new)
+            if not urns.is_default_provider(old.urn):
+                self.outcomes[outcome] += 1
         self._snapshot.refreshed(rebuild(found))
         if errors:
             raise errors[0]
 
-    def _one(self, old: ResourceState) -> ResourceState | None:
+    def _one(self, old: ResourceState) -> tuple[ResourceState | None, Outcome]:
         if not old.custom or urns.is_provider(old.type) or old.pending_replacement:
-            if not urns.is_default_provider(old.urn):
-                self.outcomes["same"] += 1
-            return old
+            return old, "same"
         if self._executor.stopped:
             raise StepError("the operation was stopped")
         started = time.monotonic()
@@ -89,10 +93,9 @@ class Refresher:
             self._reporter.emit(step.event(StepFailed, time.monotonic() - started))
             self._reporter.say("error", str(error), old.urn)
             raise StepError(str(error)) from error
-        self.outcomes[outcome] += 1
         event = step.event(StepDone, time.monotonic() - started)
         self._reporter.emit(replace(event, found=outcome))
-        return new
+        return new, outcome
 
     def _read(self, old: ResourceState) -> tuple[ResourceState | None, Outcome, Step]:
         provider = self._registry.get(old.provider)
@@ -105,7 +108,8 @@ class Refresher:
         if not result.id:
             return None, "delete", Step("refresh", old)
         new = copy.copy(old)
-        new.id, new.outputs, new.init_errors = result.id, result.outputs, result.init_errors
+        new.id, new.init_errors = result.id, result.init_errors
+        new.outputs = old.hidden(result.outputs)
         new.inputs = old.inputs if result.inputs is None else result.inputs
         if not (same(old.inputs, new.inputs) and same(old.outputs, new.outputs)):
             new.modified = now()
@@ -118,9 +122,13 @@ class Refresher:
 
 
 def rebuild(found: Sequence[ResourceState | None]) -> list[ResourceState]:
-    """The resources that are left, without references to those that are not."""
+    """The resources that are left, without references to those that are not.
+
+    A URN means what stands before: the old half of an unfinished replacement does not stand in for
+    a new half that is gone.
+    """
     left = [state for state in found if state is not None]
-    known = {state.urn for state in left}
+    known: set[str] = set()
     for state in left:
         if state.parent not in known:
             state.parent = ""
@@ -129,4 +137,5 @@ def rebuild(found: Sequence[ResourceState | None]) -> list[ResourceState]:
             key: [urn for urn in names if urn in known]
             for key, names in state.property_dependencies.items()
         }
+        known.add(state.urn)
     return left

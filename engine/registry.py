@@ -3,6 +3,7 @@
 Follows pulumi/pkg/resource/deploy/providers/registry.go and default_providers.go.
 """
 
+import contextlib
 import re
 import threading
 import uuid
@@ -11,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine import urns
+from engine.answers import Failure
 from engine.config import Config
 from engine.diffs import Diff
 from engine.errors import EngineError
 from engine.plugins import Plugins
-from engine.provider import Failure, Provider
+from engine.provider import Provider
 from engine.state import ResourceState
 from engine.values import UNKNOWN_SENTINEL, Properties, Secret
 
@@ -105,7 +107,9 @@ class Registry:
         with self._mutex:
             providers = list(self._providers.values())
         for provider in providers:
-            provider.cancel()
+            # One that has ended, or cannot do it, must not keep the others from being told.
+            with contextlib.suppress(EngineError):
+                provider.cancel()
 
     def close(self) -> None:
         """Hang up on all providers."""

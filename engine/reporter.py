@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import EngineError
 from engine.events import Diagnostic, Event, Listener, Severity, StepDone, ignore
 
 
@@ -26,16 +25,6 @@ class Result:
     duration: float = 0.0
     diagnostics: list[Diagnostic] = field(default_factory=list)
     ok: bool = True
-
-    def raise_if_failed(self) -> None:
-        """Raise what went wrong, if anything did.
-
-        Raises:
-            EngineError: All errors of the operation, one a line.
-        """
-        if not self.ok:
-            errors = [d.message for d in self.diagnostics if d.severity == "error"]
-            raise EngineError("\n".join(errors) or "the operation failed")
 
 
 class Reporter:

@@ -15,6 +15,8 @@ from engine.values import (
     RESOURCE_SIGNATURE,
     SECRET_SIGNATURE,
     SIGNATURE,
+    UNKNOWN,
+    UNKNOWN_SENTINEL,
     ResourceReference,
     Secret,
     Unknown,
@@ -88,7 +90,8 @@ class _Encoder:
             case Secret():
                 return self._secret(value)
             case Unknown():
-                raise EngineError("an unknown value cannot be written to the state")
+                # `computedValuePlaceholder` in pulumi/pkg/resource/stack/deployment.go
+                return UNKNOWN_SENTINEL
             case ResourceReference():
                 reference = {SIGNATURE: RESOURCE_SIGNATURE, "urn": value.urn}
                 if value.id is not None:
@@ -147,7 +150,7 @@ def _decode(value: Any, crypter: Callable[[], Crypter]) -> Any:  # noqa: ANN401
     if isinstance(value, list):
         return [_decode(item, crypter) for item in value]
     if not isinstance(value, Mapping):
-        return value
+        return UNKNOWN if value == UNKNOWN_SENTINEL else value
     signature = value.get(SIGNATURE)
     if signature is None:
         return {key: _decode(item, crypter) for key, item in value.items()}

@@ -1,6 +1,5 @@
 """The heart of a run, once gRPC and the SDK are imported."""
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -8,14 +7,14 @@ import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
 from engine import urns
+from engine.child import SHOWN_EXIT_CODE
 from engine.engine_service import EngineService
-from engine.errors import EngineError
 from engine.executor import Executor, StepError, protected_message
 from engine.monitor import Monitor, Run
 from engine.planner import Planner
 from engine.plugins import Plugins
 from engine.processes import Processes
-from engine.program import SHOWN_EXIT_CODE, Program
+from engine.program import Program
 from engine.refresh import Refresher
 from engine.registry import Registry
 from engine.snapshot import Snapshot
@@ -100,8 +99,7 @@ class Session:
         """Let nothing begin any more, and ask providers to give up."""
         self._reporter.say("error", f"{self._operation.kind} cancelled: finishing what was begun")
         self._executor.stop()
-        with contextlib.suppress(EngineError):
-            self._registry.cancel()
+        self._registry.cancel()
 
     def kill(self, processes: Processes) -> None:
         """End everything at once; what was being done stays in the state as pending."""
@@ -128,6 +126,8 @@ class Session:
         self._refresher.run()
 
     def _destroy(self) -> None:
+        steps = [Step(_delete_op(state), state) for state in self._snapshot.resources]
+        self._refuse_protected(steps)
         for pending in self._snapshot.forget_unknown():
             urn = pending.resource.urn
             self._reporter.say(
@@ -136,8 +136,6 @@ class Session:
                 "could not be known, so it is not deleted. If it does exist, remove it by hand.",
                 urn,
             )
-        steps = [Step(_delete_op(state), state) for state in self._snapshot.resources]
-        self._refuse_protected(steps)
         self._executor.delete_all(steps)
 
     def _refuse_protected(self, steps: list[Step]) -> None:
@@ -207,23 +205,22 @@ class Session:
         Raises:
             StepError: It failed, or a step did; then nothing may be deleted.
         """
-        while not run.registered.wait(_POLL_SECONDS):
-            if self._executor.stopped:
-                raise StepError("the operation was stopped")
-            code = program.exit_code
-            if code is not None:
-                if self._executor.stopped:
-                    raise StepError("the operation was stopped")
-                self._check_exit(code)
+        code = None
+        while code is None and not self._executor.stopped:
+            if run.registered.wait(_POLL_SECONDS):
                 break
+            code = program.exit_code
         if self._executor.stopped:
             raise StepError("the operation was stopped")
-
-    def _check_exit(self, code: int) -> None:
         if code:
-            if code != SHOWN_EXIT_CODE:
-                self._reporter.say("error", f"Program exited with non-zero exit code: {code}")
+            # Registrations that came before the end may still wait for their turn.
+            self._executor.stop()
+            self._complain(code)
             raise StepError("the program failed")
+
+    def _complain(self, code: int) -> None:
+        if code != SHOWN_EXIT_CODE:
+            self._reporter.say("error", f"Program exited with non-zero exit code: {code}")
 
     def _finish(self, program: Program) -> None:
         """Let the program end by itself, which it does once its calls are answered."""
@@ -232,8 +229,8 @@ class Session:
         code = program.wait(max(deadline - time.monotonic(), 1.0))
         if code is None:
             program.stop()
-        elif code not in (0, SHOWN_EXIT_CODE) and not self._executor.stopped:
-            self._reporter.say("error", f"Program exited with non-zero exit code: {code}")
+        elif code and not self._executor.stopped:
+            self._complain(code)
 
     def _warn_pending(self) -> None:
         if not self._warn or self._preview:

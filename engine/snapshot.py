@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
+from engine.errors import EngineError
 from engine.state import OPERATIONS, Deployment, Operation, ResourceState
 
 PENDING_CREATE: Final = OPERATIONS["create"]
@@ -56,14 +57,20 @@ class Snapshot:
         operation = Operation(state, OPERATIONS[op])
         with self._mutex:
             self._pending.append(operation)
-            self.save()
+            try:
+                self.save()
+            except EngineError:
+                # What could not be written down is not done either.
+                self._pending.remove(operation)
+                raise
         return operation
 
     def failed(self, operation: Operation) -> None:
-        """Record that nothing came of it."""
+        """Record that nothing came of it; one that was recorded as done stays done."""
         with self._mutex:
-            self._pending.remove(operation)
-            self.save()
+            if operation in self._pending:
+                self._pending.remove(operation)
+                self.save()
 
     def created(self, operation: Operation, old: ResourceState | None) -> None:
         """Record a new resource; the one that it replaces now waits to be deleted."""
@@ -124,11 +131,16 @@ class Snapshot:
             self._save = None
 
     def save(self) -> None:
-        """Write the state down."""
+        """Write the state down.
+
+        Raises:
+            EngineError: The disk refuses; `finish` tries again.
+        """
         with self._mutex:
-            self._dirty = False
+            self._dirty = True
             if self._save is not None:
                 self._save(Deployment(self.resources, [*self._unknown, *self._pending]))
+            self._dirty = False
 
     def finish(self) -> None:
         """Write the state down if the file is behind."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from engine import config, urns
+from engine import config, files, urns
 from engine.errors import EngineError
 from engine.events import Kind, Listener, Outputs, Summary
 from engine.lock import Lock
@@ -210,7 +210,7 @@ class Stack:
         def waiting(message: str) -> None:
             reporter.say("info", message)
 
-        with self._store.guarded(), Lock(self._store.lock, waiting=waiting) as lock:
+        with files.guarded(self.directory), Lock(self._store.lock, waiting=waiting) as lock:
             try:
                 yield lock
             except EngineError:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from engine import urns
-from engine.values import Properties
+from engine.values import Properties, Secret, secret
 
 OPERATIONS: Final = {"create": "creating", "update": "updating", "delete": "deleting"}
 
@@ -74,6 +74,19 @@ class ResourceState:
     def name(self) -> str:
         """The logical name."""
         return urns.name_of(self.urn)
+
+    def hidden(self, outputs: Properties) -> Properties:
+        """Outputs with those that `additional_secret_outputs` names marked as secret.
+
+        Pulumi does so after every step, for a provider may give them in clear (executeStep in
+        pulumi/pkg/resource/deploy/step_executor.go).
+        """
+        clear = {
+            key: outputs[key]
+            for key in self.additional_secret_outputs
+            if key in outputs and not isinstance(outputs[key], Secret)
+        }
+        return outputs | {key: secret(value) for key, value in clear.items()}
 
     def needs(self) -> set[str]:
         """URNs of everything that must outlive it: parent, dependencies, provider."""

@@ -1,26 +1,18 @@
 """The folder of one stack's state on disk."""
 
-import errno
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine import files
+from engine.config import passphrase_of
 from engine.crypter import Crypter, read_or_create_passphrase
 from engine.errors import EngineError
 from engine.integrity import verify
 from engine.serialize import dump, load
 from engine.state import Deployment
-
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full: free some space and try again",
-    errno.EDQUOT: "the disk quota is used up: free some space and try again",
-    errno.EROFS: "the disk is read-only: make it writable, or name another folder",
-    errno.EACCES: "permission denied: make it writable, or name another folder",
-    errno.EPERM: "permission denied: make it writable, or name another folder",
-}
+from engine.values import Secret
 
 
 class Store:
@@ -53,12 +45,22 @@ class Store:
         return self.logs.is_dir() and any(log.stat().st_size for log in self.logs.iterdir())
 
     def crypter(self) -> Crypter:
-        """What encrypts this stack's secrets; made once, with a new passphrase for a new stack."""
+        """What encrypts this stack's secrets; made once, with a new passphrase for a new stack.
+
+        Raises:
+            EngineError: The passphrase of a state with secrets is gone, or the disk refuses.
+        """
         if self._crypter is None:
-            with self.guarded():
+            salt = self._salt()
+            if salt and not self._passphrase.exists():
+                raise EngineError(
+                    f"{self._passphrase} is missing: without it the secrets of the state cannot be "
+                    "read, so put it back"
+                )
+            with files.guarded(self.directory):
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 passphrase = read_or_create_passphrase(self._passphrase)
-            self._crypter = Crypter(passphrase, self._salt())
+            self._crypter = Crypter(passphrase, salt)
         return self._crypter
 
     def recorded_types(self) -> set[str]:
@@ -85,7 +87,10 @@ class Store:
         Raises:
             EngineError: The disk is full or read-only.
         """
-        self._write(dump(deployment, self.crypter))
+        with files.guarded(self.directory):
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            data = dump(deployment, self.crypter)
+            files.replace(self._file, json.dumps(data, indent=1, allow_nan=False))
 
     def export(self, *, show_secrets: bool) -> dict[str, Any]:
         """The state as JSON data, with secrets encrypted or in clear."""
@@ -104,18 +109,6 @@ class Store:
             _forget_ciphertexts(state.outputs)
         self.save(deployment)
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Turn a disk's refusal into a message that says what to do."""
-        try:
-            yield
-        except OSError as error:
-            remedy = _REMEDIES.get(error.errno or 0)
-            if remedy is None:
-                raise
-            path = error.filename or self.directory
-            raise EngineError(f"could not write {path}: {remedy}") from error
-
     def _foreign(self, data: Mapping[str, Any], environment: Mapping[str, str]) -> Crypter:
         """What decrypts an imported state: our own key if its salt is ours, else the caller's."""
         salt = _salt_in(data)
@@ -123,8 +116,6 @@ class Store:
             raise EngineError("the state holds encrypted secrets but not the salt to decrypt them")
         if salt == self._salt() and self._passphrase.exists():
             return self.crypter()
-        from engine.config import passphrase_of  # noqa: PLC0415
-
         crypter = Crypter(passphrase_of("the state", environment), salt)
         crypter.check()
         return crypter
@@ -142,30 +133,6 @@ class Store:
             raise EngineError(f"the state {self._file} is damaged: {error}") from error
         return data
 
-    def _write(self, data: Mapping[str, Any]) -> None:
-        part = self._file.with_suffix(".json.part")
-        with self.guarded():
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                with os.fdopen(descriptor, "w") as file:
-                    json.dump(data, file, indent=1, allow_nan=False)
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.replace(self._file)
-            except OSError:
-                part.unlink(missing_ok=True)
-                raise
-            _sync(self.directory)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
 
 def _salt_in(data: Mapping[str, Any]) -> str | None:
     providers = data.get("deployment", {}).get("secrets_providers") or {}
@@ -177,8 +144,6 @@ def _salt_in(data: Mapping[str, Any]) -> str | None:
 
 def _forget_ciphertexts(value: Any) -> None:  # noqa: ANN401
     """Secrets of another passphrase are encrypted anew."""
-    from engine.values import Secret  # noqa: PLC0415
-
     match value:
         case Secret():
             value.ciphertext = None

@@ -144,7 +144,6 @@ def to_wire(
     *,
     secrets: bool = True,
     resources: bool = True,
-    unknowns: bool = True,
 ) -> struct_pb2.Struct:
     """Write a property map for the wire.
 
@@ -153,12 +152,9 @@ def to_wire(
         secrets: Keep secrets marked; otherwise their plain value is sent.
         resources: Keep resource references; otherwise the id (or, for a component, the URN) is
             sent.
-        unknowns: Send unknown values as the sentinel; otherwise leave these properties out.
     """
     result = struct_pb2.Struct()
     for key, value in properties.items():
-        if isinstance(value, Unknown) and not unknowns:
-            continue
         _fill(result.fields[key], value, secrets=secrets, resources=resources)
     return result
 

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 stack=${1:?usage: examples/demo.sh STACK}
-uv=${UV:-uv}
+uv=${UV:-.cache/uv-tool/bin/uv}
 data=.cache/demo
 
 if [ ! -f "$data/complete" ]; then

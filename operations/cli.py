@@ -17,6 +17,7 @@ from engine.display import Display
 from operations import doctor as doctor_checks
 from operations import screen
 from operations.stacks import (
+    COMMAND,
     ERROR,
     UNEXPECTED_CHANGES,
     WRONG_SETTINGS,
@@ -50,14 +51,17 @@ def main() -> None:
     try:
         app()
     except CommandError as error:
-        err.print(f"[red]error:[/red] {error}")
-        sys.exit(error.code)
+        _fail(error, error.code)
     except SettingsError as error:
-        err.print(f"[red]error:[/red] {error}")
-        sys.exit(WRONG_SETTINGS)
+        _fail(error, WRONG_SETTINGS)
     except EngineError as error:
-        err.print(f"[red]error:[/red] {error}")
-        sys.exit(ERROR)
+        _fail(error, ERROR)
+
+
+def _fail(error: Exception, code: int) -> None:
+    err.print("[red]error:[/red] ", end="")
+    err.print(str(error), markup=False)
+    sys.exit(code)
 
 
 @app.command()
@@ -72,7 +76,7 @@ def up(stack: StackName, *, yes: Yes = False) -> None:
     outputs = opened.outputs()
     view = look(outputs)
     screen.show(out, stack, outputs, view)
-    if screen.faults(view, outputs):
+    if screen.faults(view):
         raise typer.Exit(ERROR)
     screen.show_next(out, stack)
 
@@ -138,7 +142,7 @@ def status(stack: StackName, *, as_json: AsJson = False) -> None:
     """Show the scheduler, the workers and what is wrong with them; exit with 1 if something is."""
     found = open_stack(stack).outputs()
     view = look(found)
-    faults = screen.faults(view, found)
+    faults = screen.faults(view)
     if as_json:
         _print_json({"stack": stack, "outputs": found, "faults": faults, **view.as_json()})
     else:
@@ -170,19 +174,18 @@ def run(
     """
     environment = client_environment(open_stack(stack).outputs())
     words = command[1:] if command[0] == "--" else command
-    program = shutil.which(words[0], path=environment["PATH"]) if words else None
+    if not words:
+        raise CommandError(f"what is to be run? {COMMAND} run {stack} -- COMMAND", WRONG_SETTINGS)
+    program = shutil.which(words[0], path=environment["PATH"])
     if program is None:
-        raise CommandError(
-            f"{' '.join(words[:1])}: no such command in the cluster's environment or on PATH."
-        )
+        raise CommandError(f"{words[0]}: no such command in the cluster's environment or on PATH.")
     sys.stdout.flush()
     os.execve(program, words, environment)  # noqa: S606
 
 
 def _state_of(name: str) -> Opened:
     opened = open_stack(name)
-    if not opened.stack.exists:
-        raise CommandError(f"stack `{name}` is not up. Run `dask-cluster up {name}`.")
+    opened.require_up()
     return opened
 
 

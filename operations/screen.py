@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
+
+from operations.stacks import COMMAND
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,15 +26,16 @@ def show(console: Console, name: str, outputs: dict[str, Any], view: View) -> No
     facts.add_row("  Dashboard", f"{outputs['dashboard']}/status")
     facts.add_row("  Environment", _environment(outputs))
     console.print()
-    console.print(f"[bold]Dask cluster {name}[/bold]  {_word(view)}")
+    wrong = faults(view)
+    console.print(f"[bold]Dask cluster {name}[/bold]  {_word(wrong)}")
     console.print(facts)
     workers = sorted(view.report.get("workers", []), key=lambda w: _natural(w["name"]))
     if workers:
         console.print()
         console.print(_workers(workers[:MOST_ROWS]))
     console.print(f"  {_totals(workers)}")
-    for line in faults(view, outputs):
-        console.print(f"  [red]{line}[/red]")
+    for line in wrong:
+        console.print(Text(f"  {line}", style="red"))
 
 
 def show_next(console: Console, name: str) -> None:
@@ -40,14 +44,14 @@ def show_next(console: Console, name: str) -> None:
     console.print()
     console.print("Try next:")
     for command in (
-        f'dask-cluster run {name} -- python -c "{bare}"',
-        f"dask-cluster status {name}",
-        "make demo",
+        f'{COMMAND} run {name} -- python -c "{bare}"',
+        f"{COMMAND} status {name}",
+        "make demo" if name == "local" else f"make demo STACK={name}",
     ):
         console.print(f"  {command}", markup=False, soft_wrap=True)
 
 
-def faults(view: View, outputs: dict[str, Any]) -> list[str]:
+def faults(view: View) -> list[str]:
     """Return a line for each thing that is not as it should be."""
     lines = []
     if not view.supervisor:
@@ -56,15 +60,16 @@ def faults(view: View, outputs: dict[str, Any]) -> list[str]:
     if view.error:
         lines.append(f"The scheduler gives no report: {view.error}")
     else:
-        places = {w["name"].rpartition("-")[0] for w in view.report["workers"]}
-        if len(places) < int(outputs["workers"]):
-            lines.append(f"{len(places)} of {int(outputs['workers'])} workers have registered.")
+        registered = {w["name"].rpartition("-")[0] for w in view.report["workers"]}
+        missing = {p.name for p in view.processes} - registered - {"scheduler"}
+        if missing:
+            names = ", ".join(sorted(missing, key=_natural))
+            lines.append(f"Not registered with the scheduler: {names}.")
     return lines
 
 
-def _word(view: View) -> str:
-    healthy = view.supervisor and not view.error
-    return "[green]running[/green]" if healthy else "[red]not as it should be[/red]"
+def _word(wrong: list[str]) -> str:
+    return "[green]running[/green]" if not wrong else "[red]not as it should be[/red]"
 
 
 def _environment(outputs: dict[str, Any]) -> str:

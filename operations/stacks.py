@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,19 @@ ERROR = 1
 WRONG_SETTINGS = 2
 NO_STACK = 6
 UNEXPECTED_CHANGES = 7
+
+
+def _command() -> str:
+    """Return this command as a person can type it here."""
+    here = Path(sys.argv[0])
+    found = shutil.which(here.name)
+    if found and Path(found).samefile(here):
+        return here.name
+    working = Path.cwd()
+    return str(here.relative_to(working) if here.is_relative_to(working) else here)
+
+
+COMMAND = _command()
 
 
 class CommandError(Exception):
@@ -51,10 +66,23 @@ class Opened:
         Raises:
             CommandError: The stack is not up.
         """
-        outputs = self.stack.outputs(show_secrets=True) if self.stack.exists else {}
+        self.require_up()
+        outputs = self.stack.outputs(show_secrets=True)
         if "folder" not in outputs:
-            raise CommandError(f"stack `{self.name}` is not up. Run `dask-cluster up {self.name}`.")
+            raise CommandError(
+                f"stack `{self.name}` is half made: an `up` is running, or was interrupted. "
+                "Wait for it, run `up` again, or `destroy`."
+            )
         return outputs
+
+    def require_up(self) -> None:
+        """Refuse a stack that has no state.
+
+        Raises:
+            CommandError: The stack is not up.
+        """
+        if not self.stack.exists:
+            raise CommandError(f"stack `{self.name}` is not up. Run `{COMMAND} up {self.name}`.")
 
 
 def open_stack(name: str) -> Opened:

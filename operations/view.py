@@ -8,9 +8,8 @@ import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Fault, ServerProxy
 
-from supervisor.xmlrpc import SupervisorTransport
+from components.local.process_table import ProcessTable
 
 REPORT_SECONDS = 20
 
@@ -95,21 +94,18 @@ def look(outputs: dict[str, Any]) -> View:
 
 def process_table(folder: Path) -> list[Process] | None:
     """Return the supervisor's process table, or None if no supervisor answers."""
-    transport = SupervisorTransport(None, None, f"unix://{folder / 'supervisor.sock'}")
-    rpc: Any = ServerProxy("http://localhost", transport=transport).supervisor
-    try:
-        rows = rpc.getAllProcessInfo()
-    except (OSError, Fault):
+    table = ProcessTable(folder)
+    if not table.alive():
         return None
     return [
         Process(
-            name=row["name"],
+            name=name,
             state=row["statename"],
             pid=row["pid"],
             uptime=row["now"] - row["start"] if row["pid"] else 0,
             log=row["stdout_logfile"],
         )
-        for row in rows
+        for name, row in table.states().items()
     ]
 
 

@@ -27,7 +27,14 @@ PACKAGES = {
     "dask_node": {"dask_node"},
     "components": {"components"},
     "components.settings": {"components.settings"},
-    "operations": {"operations", "engine", "components.settings", "sandbox"},
+    # The process table is what `status` looks at and `up` changes: one piece of code for both.
+    "operations": {
+        "operations",
+        "engine",
+        "components.settings",
+        "components.local.process_table",
+        "sandbox",
+    },
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from pulumi import dynamic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+MODE = 0o600
 
 
 class LocalFiles(dynamic.Resource, module="local", name="Files"):
@@ -81,7 +85,10 @@ class _FilesProvider(dynamic.ResourceProvider):
 
 
 def _read(path: Path) -> str | None:
-    return path.read_text() if path.is_file() else None
+    """Return a file's text, or None if it is not there or can be read by others."""
+    if not path.is_file() or stat.S_IMODE(path.stat().st_mode) != MODE:
+        return None
+    return path.read_text(errors="replace")
 
 
 def _write(path: Path, text: str) -> None:
@@ -89,7 +96,7 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
         draft.replace(path)

@@ -12,12 +12,13 @@ import pulumi
 from pulumi import dynamic
 
 from components.local import processes
+from components.local.process_table import SOCKET
 
 # A socket's path has room for 104 bytes on macOS and 108 on Linux (sys/un.h), and supervisord
 # first binds `<socket>.<pid>`.
-SOCKET = "supervisor.sock"
 LONGEST_FOLDER = 104 - len(f"/{SOCKET}.1234567") - 1
 FREE_DISK = 200 * 2**20  # logs, certificates and a first bit of spilled data
+FREE_DISK_AT_FIRST = 2 * 2**30  # and an environment of 0.7 GiB with what is fetched for it
 
 
 class LocalHost(dynamic.Resource, module="local", name="Host"):
@@ -111,12 +112,17 @@ def _folder_problems(folder: Path) -> list[tuple[str, str]]:
     if over > 0:
         text = f"{folder} is {over} characters too long for the supervisor's socket."
         return [("folder", f"{text} Move the checkout to a shorter path.")]
+    odd = [sign for sign in (" ;", " #", "[", "*", "?", "%") if sign in str(folder)]
+    if odd:
+        text = f"{folder}: the supervisor cannot work in a folder with `{odd[0]}` in its path."
+        return [("folder", f"{text} Move the checkout to one without.")]
     parent = next(p for p in (folder, *folder.parents) if p.exists())
     if not os.access(parent, os.W_OK | os.X_OK):
         return [("folder", f"{parent} cannot be written (read-only, or not yours).")]
-    free = shutil.disk_usage(parent).free
-    if free < FREE_DISK:
-        text = f"{parent} has {free >> 20} MiB free; a cluster needs {FREE_DISK >> 20} MiB."
+    built = any((folder.parent.parent / "environments").glob("*/environment.json"))
+    free, need = shutil.disk_usage(parent).free, FREE_DISK if built else FREE_DISK_AT_FIRST
+    if free < need:
+        text = f"{parent} has {free >> 20} MiB free; a cluster needs {need >> 20} MiB."
         return [("folder", text + " Free some space, or move the checkout to a larger disk.")]
     return []
 

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import signal
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, cast
-from xmlrpc.client import Fault, ServerProxy
+from xmlrpc.client import Fault, ServerProxy, Transport
 
 from supervisor.states import ProcessStates
-from supervisor.xmlrpc import SupervisorTransport
-
-from components.local.host import SOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+SOCKET = "supervisor.sock"
+ANSWER_SECONDS = 10  # a supervisor that is stopped or swapped out must not hang its caller
 NO_WAIT = False
+LAST_LINES = 20
 STOP_SECONDS = 15  # a nanny gives a running task 8 s on SIGTERM; killed after that
 RUNNING = (ProcessStates.STARTING, ProcessStates.RUNNING, ProcessStates.BACKOFF)
 STOPPED = (ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL)
@@ -62,14 +65,39 @@ class Program:
 _CHANGING = threading.Lock()
 
 
+class _SocketConnection(HTTPConnection):
+    """HTTP over a unix socket, with a timeout, which supervisor's own transport lacks."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(ANSWER_SECONDS)
+        self.sock.connect(str(self._path))
+
+
+class _SocketTransport(Transport):
+    """XML-RPC to a unix socket, whatever the address says."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: tuple[str, dict[str, str]] | str) -> HTTPConnection:
+        connection = self._connection[1] or _SocketConnection(self._path)
+        self._connection = host, connection
+        return connection
+
+
 class ProcessTable:
     """The process table of the cluster in ``folder``, through supervisord's socket."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        transport = SupervisorTransport(None, None, f"unix://{folder / SOCKET}")
-        # The address is of no meaning: the transport dials the socket.
-        self._rpc: Any = ServerProxy("http://localhost", transport=transport).supervisor
+        proxy = ServerProxy("http://localhost", transport=_SocketTransport(folder / SOCKET))
+        self._rpc: Any = proxy.supervisor
 
     def alive(self) -> bool:
         """Say whether a supervisor answers."""
@@ -86,6 +114,18 @@ class ProcessTable:
         """
         rows = {row["name"]: row for row in self._rpc.getAllProcessInfo()}
         return {n: r for n, r in rows.items() if group is None or n in self._configured(group)}
+
+    def kept(self, group: str, programs: Mapping[str, Program]) -> set[str]:
+        """Return the names whose process runs, or is being started, as ``programs`` says it."""
+        rows = self.states(group)
+        folder = self.folder / "programs" / group
+        return {
+            name
+            for name, program in programs.items()
+            if name in rows
+            and rows[name]["state"] in RUNNING
+            and (folder / f"{name}.conf").read_text() == _text(name, program, self.log(name))
+        }
 
     def apply(self, group: str, programs: Mapping[str, Program]) -> None:
         """Make the processes of a group be exactly ``programs``.
@@ -142,11 +182,14 @@ class ProcessTable:
         """Return the log file of a process."""
         return self.folder / "logs" / f"{name}.log"
 
-    def last_lines(self, name: str, count: int = 20) -> str:
-        """Return the last lines of a process's log."""
+    def failure(self, name: str, what: str) -> RuntimeError:
+        """Return an error for a process: its most telling line, and the last of its log."""
         log = self.log(name)
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return "\n".join(lines[-count:])
+        said = [line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line)]
+        reason = f": {said[-1]}" if said else ""
+        tail = "".join(f"\n  | {line}" for line in lines[-LAST_LINES:])
+        return RuntimeError(f"{what}{reason}\nThe last lines of {log}:{tail}")
 
     def _configured(self, group: str) -> set[str]:
         return {path.stem for path in (self.folder / "programs" / group).glob("*.conf")}
@@ -174,6 +217,27 @@ class ProcessTable:
             time.sleep(0.05)
 
 
+class Restarts:
+    """Counts how often each process was started while somebody waits for it.
+
+    supervisord would go on for a minute; a person who waits wants to know at the third end.
+    """
+
+    MOST = 3
+
+    def __init__(self) -> None:
+        self._starts: dict[str, set[int]] = {}
+
+    def flapping(self, rows: Mapping[str, dict[str, Any]]) -> str | None:
+        """Take note of the process table; return a name that was started too often."""
+        for name, row in rows.items():
+            starts = self._starts.setdefault(name, set())
+            starts.add(row["start"])
+            if len(starts) > self.MOST or row["state"] == ProcessStates.FATAL:
+                return name
+        return None
+
+
 def _ended(row: dict[str, Any]) -> bool:
     return row["state"] in STOPPED
 
@@ -185,7 +249,7 @@ def _text(name: str, program: Program, log: Path) -> str:
         command=_escaped(shlex.join(program.command)),
         environment=_escaped(",".join(pairs)),
         stop=STOP_SECONDS,
-        log=_escaped(str(log)),
+        log=log,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
 
 MARK = "DASK_CLUSTER_FOLDER"
 
-# Of no use to the cluster's processes, or a secret that is not theirs (Pulumi's passphrase and
-# configuration), or a Python or Dask setting of the person's shell that would change theirs.
-_PRIVATE = ("DASK_", "PULUMI_", "PYTHON", "VIRTUAL_ENV", "GRPC_", "UV_", "__PYVENV")
+# What of the caller's environment the cluster's processes get. They live long and every client
+# can read theirs, so no secret is on the list; boto3 and s3fs find credentials in ~/.aws.
+_PASSED = re.compile(
+    "PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE"
+    "|AWS_(PROFILE|REGION|DEFAULT_REGION|CONFIG_FILE|SHARED_CREDENTIALS_FILE|CA_BUNDLE)"
+    "|(HTTPS?|NO|https?|no)_(PROXY|proxy)"
+)
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of the cluster's processes: the caller's, cleaned and marked."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(_PRIVATE)}
+    """Return the environment of the cluster's processes: a part of the caller's, marked."""
+    kept = {key: value for key, value in os.environ.items() if _PASSED.fullmatch(key)}
     return kept | {MARK: str(folder), "DASK_CONFIG": str(folder / "dask.yaml")}
 
 
@@ -93,14 +98,11 @@ def taken(port: int, *, folder: Path) -> str | None:
             return None
     for process in psutil.process_iter():
         try:
-            listening = any(
-                c.status == psutil.CONN_LISTEN and c.laddr.port == port
-                for c in process.net_connections("tcp")
-            )
-            if listening and process.environ().get(MARK) == str(folder):
+            holds = any(c.laddr.port == port for c in process.net_connections("tcp"))
+            if holds and process.environ().get(MARK) == str(folder):
                 return None
-            if listening:
+            if holds:
                 return f"{process.name()} (pid {process.pid})"
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-    return "a process of another user"
+    return "a process that cannot be seen from here"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
 import time
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from xmlrpc.client import Fault
 
 import pulumi
 from pulumi import dynamic
 
-from components.local.process_table import RUNNING, ProcessTable, Program
+from components.local.process_table import ProcessTable, Program, Restarts
 
 NAME = "scheduler"
 START_SECONDS = 60
@@ -27,6 +30,7 @@ class LocalScheduler(dynamic.Resource, module="local", name="Scheduler"):
 
     address: pulumi.Output[str]
     dashboard: pulumi.Output[str]
+    generation: pulumi.Output[str]
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class LocalScheduler(dynamic.Resource, module="local", name="Scheduler"):
             "fingerprint": fingerprint,
             "address": None,
             "dashboard": None,
+            "generation": None,
         }
         super().__init__(_SchedulerProvider(), name, props, opts)
 
@@ -78,20 +83,21 @@ class _SchedulerProvider(dynamic.ResourceProvider):
         outs = props | {
             "address": f"tls://127.0.0.1:{int(props['port'])}",
             "dashboard": f"http://127.0.0.1:{int(props['dashboard_port'])}",
+            # Another scheduler at the same address: the workers have to find it first.
+            "generation": secrets.token_hex(4),
         }
         try:
             table.apply(NAME, {NAME: _program(props)})
             _wait_until_up(table, outs["dashboard"])
         except Exception:
-            table.apply(NAME, {})
+            with contextlib.suppress(OSError, Fault):  # the supervisor may be what failed
+                table.end(NAME)
             raise
         return dynamic.CreateResult(id_=NAME, outs=outs)
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         table = ProcessTable(Path(props["folder"]))
-        if not table.alive() or not any(
-            row["state"] in RUNNING for row in table.states(NAME).values()
-        ):
+        if not table.alive() or not table.kept(NAME, {NAME: _program(props)}):
             return dynamic.ReadResult(id_="", outs={})
         return dynamic.ReadResult(id_=id_, outs=props)
 
@@ -108,6 +114,10 @@ def _program(props: dict[str, Any]) -> Program:
     return Program(command, {"DASK_CLUSTER_ENVIRONMENT": props["environment"]})
 
 
+# A proxy of the person's shell is not for loopback.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def identity(dashboard: str) -> dict[str, Any] | None:
     """Return what the scheduler says of itself and its workers, or None while it does not answer.
 
@@ -115,21 +125,18 @@ def identity(dashboard: str) -> dict[str, Any] | None:
         dashboard: The dashboard's address; `/json/identity.json` is one of Dask's own routes.
     """
     try:
-        with urllib.request.urlopen(f"{dashboard}/json/identity.json", timeout=5) as answer:  # noqa: S310
+        with _DIRECT.open(f"{dashboard}/json/identity.json", timeout=5) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
-    except (urllib.error.URLError, OSError, ValueError):
+    except (OSError, HTTPException, ValueError):
         return None
 
 
 def _wait_until_up(table: ProcessTable, dashboard: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline, restarts = time.monotonic() + START_SECONDS, Restarts()
     while identity(dashboard) is None:
-        row = table.states(NAME)[NAME]
-        if row["statename"] == "FATAL" or time.monotonic() > deadline:
-            what = "ended again and again" if row["statename"] == "FATAL" else "did not answer"
-            raise RuntimeError(
-                f"the scheduler {what}. Its last lines ({table.log(NAME)}):\n"
-                f"{table.last_lines(NAME)}"
-            )
+        if restarts.flapping(table.states(NAME)):
+            raise table.failure(NAME, "the scheduler ended again and again")
+        if time.monotonic() > deadline:
+            raise table.failure(NAME, f"the scheduler did not answer within {START_SECONDS} s")
         time.sleep(0.1)

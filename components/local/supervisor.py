@@ -12,12 +12,11 @@ import pulumi
 from pulumi import dynamic
 
 from components.local import processes
-from components.local.host import SOCKET
-from components.local.process_table import ProcessTable
+from components.local.process_table import SOCKET, ProcessTable
 
 START_SECONDS = 15
 
-# `%` starts an expansion in supervisord's files, hence the doubling in `_configuration`.
+# The files of [include] are relative to this one: supervisord splits that line at blanks.
 _CONFIGURATION = """\
 [unix_http_server]
 file={folder}/{socket}
@@ -38,7 +37,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{folder}/{socket}
 
 [include]
-files={folder}/programs/*/*.conf
+files=programs/*/*.conf
 """
 
 
@@ -94,7 +93,7 @@ class _SupervisorProvider(dynamic.ResourceProvider):
 
 
 def _configuration(folder: Path) -> str:
-    return _CONFIGURATION.format(folder=str(folder).replace("%", "%%"), socket=SOCKET)
+    return _CONFIGURATION.format(folder=folder, socket=SOCKET)
 
 
 def _start(folder: Path, configuration: Path) -> None:

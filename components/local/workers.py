@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
+from xmlrpc.client import Fault
 
 import pulumi
 from pulumi import dynamic
 
-from components.local.process_table import RUNNING, ProcessTable, Program
+from components.local.process_table import ProcessTable, Program, Restarts
 from components.local.scheduler import identity
 
 START_SECONDS = 90
@@ -36,6 +38,7 @@ class LocalWorkers(dynamic.Resource, module="local", name="Workers"):
         environment: pulumi.Input[str],
         fingerprint: pulumi.Input[str],
         dashboard: pulumi.Input[str],
+        scheduler: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Start the workers.
@@ -49,6 +52,7 @@ class LocalWorkers(dynamic.Resource, module="local", name="Workers"):
             environment: Identity of the environment.
             fingerprint: Of everything that the process reads when it starts.
             dashboard: Address of the scheduler's dashboard, where registrations show.
+            scheduler: Generation of the scheduler: with another one, workers register again.
             opts: Resource options.
         """
         props = {
@@ -60,6 +64,7 @@ class LocalWorkers(dynamic.Resource, module="local", name="Workers"):
             "environment": environment,
             "fingerprint": fingerprint,
             "dashboard": dashboard,
+            "scheduler": scheduler,
         }
         super().__init__(_WorkersProvider(), name, props, opts)
 
@@ -75,7 +80,8 @@ class _WorkersProvider(dynamic.ResourceProvider):
         try:
             _apply(table, props)
         except Exception:
-            table.apply(props["group"], {})
+            with contextlib.suppress(OSError, Fault):  # the supervisor may be what failed
+                table.end(props["group"])
             raise
         return dynamic.CreateResult(id_=props["group"], outs=props)
 
@@ -87,8 +93,8 @@ class _WorkersProvider(dynamic.ResourceProvider):
         table = ProcessTable(Path(props["folder"]))
         if not table.alive():
             return dynamic.ReadResult(id_="", outs={})
-        rows = table.states(props["group"]).values()
-        seen = props | {"count": sum(row["state"] in RUNNING for row in rows)}
+        # One that was started with other settings, by an `up` that was killed, does not count.
+        seen = props | {"count": len(table.kept(props["group"], _programs(props)))}
         return dynamic.ReadResult(id_=id_, outs=seen, inputs=seen)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -97,40 +103,38 @@ class _WorkersProvider(dynamic.ResourceProvider):
             table.end(props["group"])
 
 
-def _apply(table: ProcessTable, props: dict[str, Any]) -> None:
-    group, processes = props["group"], int(props["processes"])
-    places = [f"{group}-{n}" for n in range(int(props["count"]))]
+def _programs(props: dict[str, Any]) -> dict[str, Program]:
+    """Return the wanted lines of the process table, by the name of the worker."""
     environment = {
         "DASK_CLUSTER_ENVIRONMENT": props["environment"],
         # A process with other certificates or another configuration is another process.
         "DASK_CLUSTER_FINGERPRINT": props["fingerprint"],
     }
     programs = {}
-    for place in places:
+    for n in range(int(props["count"])):
+        place = f"{props['group']}-{n}"
         # With several processes Dask itself appends `-<n>` to the name.
-        name = place if processes > 1 else f"{place}-0"
-        programs[place] = Program(
-            [part.replace("{name}", name) for part in props["command"]], environment
-        )
+        name = place if int(props["processes"]) > 1 else f"{place}-0"
+        command = [part.replace("{name}", name) for part in props["command"]]
+        programs[place] = Program(command, environment)
+    return programs
+
+
+def _apply(table: ProcessTable, props: dict[str, Any]) -> None:
+    """Change the process table, and wait until every worker has registered."""
+    group, programs = props["group"], _programs(props)
     table.apply(group, programs)
-    wanted = {f"{place}-{n}" for place in places for n in range(processes)}
-    _wait_until_registered(table, group, wanted, props["dashboard"])
-
-
-def _wait_until_registered(
-    table: ProcessTable, group: str, wanted: set[str], dashboard: str
-) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        workers = (identity(dashboard) or {"workers": {}})["workers"].values()
-        missing = wanted - {worker["name"] for worker in workers}
-        if not missing:
-            return
-        fatal = [n for n, row in table.states(group).items() if row["statename"] == "FATAL"]
-        if fatal or time.monotonic() > deadline:
-            place = fatal[0] if fatal else min(missing).rpartition("-")[0]
-            raise RuntimeError(
-                f"{len(missing)} of {len(wanted)} workers did not register with the scheduler. "
-                f"The last lines of {place} ({table.log(place)}):\n{table.last_lines(place)}"
-            )
+    wanted = {f"{place}-{n}" for place in programs for n in range(int(props["processes"]))}
+    deadline, restarts = time.monotonic() + START_SECONDS, Restarts()
+    while missing := wanted - _registered(props["dashboard"]):
+        flapping = restarts.flapping(table.states(group))
+        if flapping or time.monotonic() > deadline:
+            place = flapping or min(missing).rpartition("-")[0]
+            what = f"{len(missing)} of {len(wanted)} workers did not register with the scheduler"
+            raise table.failure(place, what)
         time.sleep(0.1)
+
+
+def _registered(dashboard: str) -> set[str]:
+    workers = (identity(dashboard) or {"workers": {}})["workers"]
+    return {worker["name"] for worker in workers.values()}

@@ -158,6 +158,7 @@ class LocalCluster(pulumi.ComponentResource):
             environment=self._environment.identity,
             fingerprint=self._fingerprint("worker"),
             dashboard=self._scheduler.dashboard,
+            scheduler=self._scheduler.generation,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._scheduler]),
         )
 

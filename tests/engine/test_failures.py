@@ -175,3 +175,18 @@ def test_what_a_program_says_is_passed_on(world: World) -> None:
     assert "info: all is well" in run.messages
     assert "warning: it will rain" in run.messages
     assert "printed by the program" in run.messages
+
+
+def test_an_unknown_value_in_an_update_spares_the_rest(embedded_world: World) -> None:
+    """Only a preview may have unknown values; a provider that gives one anyway is refused."""
+    world = embedded_world
+    run = world.up("""
+        a = Thing("a", value=1)
+        bad = {"inside": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}
+        b = Thing("b", value=bad, opts=pulumi.ResourceOptions(depends_on=[a]))
+    """)
+    assert not run.ok
+    assert "unknown value" in run.messages
+    assert world.names() == ["a"]
+    assert world.pending() == []
+    assert world.destroy().ok

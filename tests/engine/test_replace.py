@@ -169,3 +169,38 @@ def test_replaced_and_dropped_at_once(world: World) -> None:
     assert run.cloud_calls == ["Delete b", "Delete a", "Create a"]
     assert world.names() == ["a"]
     assert world.cloud.ids() == ["a-2"]
+
+
+CHAIN = """
+a = Thing("a", replaceMe={value}, {how})
+b = Thing("b", replaceMe=a.handle)
+"""
+
+
+def test_what_went_with_a_replacement_is_not_deleted_twice(embedded_world: World) -> None:
+    """Pulumi asks the provider to delete b again, though the state says that b is gone."""
+    world = embedded_world
+    world.good_up(CHAIN.format(value=1, how="dbr=True"))
+    world.cloud.refuse("Create a")
+    run = world.up(CHAIN.format(value=2, how="dbr=True"))
+    assert run.cloud_calls == ["Delete b", "Delete a", "Create a"]
+    world.cloud.release()
+    again = world.up(CHAIN.format(value=3, how="dbr=True"))
+    assert again.ok, again
+    assert again.cloud_calls == ["Create a", "Create b"]
+    assert world.cloud.ids() == ["a-2", "b-2"]
+    assert world.up().changes == {"same": 3}
+
+
+def test_finishing_a_replacement_that_is_no_longer_wanted(world: World) -> None:
+    """The old one is gone already, so nothing asks for a delete first (continueStepsFromDiff)."""
+    world.good_up('Thing("a", replaceMe=1, dbr=True)')
+    world.cloud.refuse("Create a")
+    assert not world.up('Thing("a", replaceMe=2, dbr=True)').ok
+    world.cloud.release()
+    again = world.up('Thing("a", replaceMe=1, dbr=True)')
+    assert again.ok, again
+    assert again.steps == ["create-replacement a", "replace a"]
+    assert again.cloud_calls == ["Create a"]
+    assert world.resource("a")["id"] == "a-2"
+    assert world.up().changes == {"same": 2}

@@ -105,6 +105,40 @@ def test_additional_secret_outputs(world: World) -> None:
     assert world.up().changes == {"same": 2}
 
 
+def test_an_output_becomes_a_secret_without_a_change(world: World) -> None:
+    """executeStep marks after every step, also after one that does nothing."""
+    world.good_up('Thing("a", leak="zork-1")')
+    opts = 'opts=pulumi.ResourceOptions(additional_secret_outputs=["leaked"])'
+    run = world.up(f'Thing("a", leak="zork-1", {opts})')
+    assert run.changes == {"same": 2}, run
+    assert world.resource("a")["outputs"]["leaked"] == {"secret": "zork-1"}
+
+
+def test_a_refresh_keeps_additional_secrets(world: World) -> None:
+    opts = 'opts=pulumi.ResourceOptions(additional_secret_outputs=["leaked"])'
+    world.good_up(f'Thing("a", leak="zork-1", {opts})')
+    before = world.state()
+    run = world.refresh()
+    assert run.changes == {"same": 2}, run
+    assert world.state() == before
+    assert world.resource("a")["outputs"]["leaked"] == {"secret": "zork-1"}
+
+
+def test_a_secret_of_a_provider(secret_world: World) -> None:
+    """CheckConfig gets and gives it in clear, whatever the provider can do (provider_plugin.go)."""
+    world = secret_world
+    run = world.up("""
+        word = pulumi.Config().require_secret("word")
+        provider = fake.Provider("p", note=word)
+        Thing("a", value=1, opts=pulumi.ResourceOptions(provider=provider))
+    """)
+    assert run.ok, run
+    assert run.arguments("CheckConfig", "p")["news"] == {"note": WORD, "version": "1.2.3"}
+    assert world.resource("p")["inputs"]["note"] == {"secret": WORD}
+    assert world.resource("p")["outputs"]["note"] == {"secret": WORD}
+    assert_hidden(world, run, WORD)
+
+
 def test_a_value_becomes_a_secret(world: World) -> None:
     """The value is the same, so the provider sees no change; but the state learns of it."""
     world.good_up('Thing("a", value="plain")')

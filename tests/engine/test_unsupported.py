@@ -111,6 +111,10 @@ def test_more_that_is_refused(embedded_world: World, what: str) -> None:
         ({"plugins": {"languages": [{"name": "x", "path": "."}]}}, "languages"),
         ({"runtime": "nodejs"}, "nodejs"),
         ({"stackConfigDirs": "stacks"}, "stackConfigDirs"),
+        ({"requiredPulumiVersion": ">=3.0.0"}, "requiredPulumiVersion"),
+        ({"backend": {"url": "file://~"}}, "backend"),
+        ({"main": "__main__.py"}, "main"),
+        ({"runtime": {"name": "python", "options": {"typechecker": "mypy"}}}, "typechecker"),
     ],
 )
 def test_a_project_that_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -155,6 +156,30 @@ def test_dask_configuration_reaches_every_process(project: Callable[..., Cluster
     with cluster.client() as client:
         assert client.run_on_scheduler(seen) == (False, 9)
         assert list(client.run(seen).values()) == [(False, 9)]
+
+
+def test_a_folder_with_odd_characters_and_a_proxy_in_the_shell(
+    project: Callable[..., Cluster],
+) -> None:
+    plain = project(workers=1)
+    odd = plain.directory / "my data, done"
+    cluster = Cluster.prepare(odd, workers=1)
+    proxies = {"http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
+    try:
+        cluster.command("up", "local", "--yes", env=os.environ | proxies)
+        assert cluster.status()["faults"] == []
+    finally:
+        cluster.destroy()
+    assert cluster.left() == []
+
+
+def test_no_secret_of_the_shell_reaches_the_processes(project: Callable[..., Cluster]) -> None:
+    cluster = project(workers=1)
+    secret = {"AWS_SECRET_ACCESS_KEY": "of-no-use", "PULUMI_CONFIG_PASSPHRASE": "of-no-use"}
+    cluster.command("up", "local", "--yes", env=os.environ | secret | {"AWS_PROFILE": "mine"})
+    for process in cluster.processes():
+        assert "of-no-use" not in process.environ().values(), process
+        assert process.environ().get("AWS_PROFILE") == "mine"
 
 
 def test_destroy_of_what_is_not_up(project: Callable[..., Cluster]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -175,6 +176,47 @@ def test_no_room_for_the_state(project: Callable[..., Cluster]) -> None:
     assert str(state) in printed
     assert "Traceback" not in printed
     state.rmdir()
+
+
+def test_a_path_that_the_supervisor_cannot_read(project: Callable[..., Cluster]) -> None:
+    cluster = Cluster.prepare(project().directory / "my [data]")
+    printed = cluster.up(code=1)
+    assert "cannot work in a folder with `[` in its path" in printed
+    assert cluster.destroy()
+
+
+def test_a_worker_that_cannot_start(project: Callable[..., Cluster]) -> None:
+    cluster = project(dask={"distributed": {"worker": {"preload": "no_such_module"}}})
+    printed = cluster.up(code=1)
+    assert "2 of 2 workers did not register with the scheduler" in printed
+    assert f"The last lines of {cluster.folder}/logs/worker-" in printed
+
+
+def test_a_scheduler_that_cannot_start(project: Callable[..., Cluster]) -> None:
+    cluster = project(dask={"distributed": {"scheduler": {"preload": "no_such_module"}}})
+    printed = cluster.up(code=1)
+    assert "the scheduler ended again and again" in printed
+    assert "No module named 'no_such_module'" in printed
+    assert f"The last lines of {cluster.folder}/logs/scheduler.log" in printed
+    assert "is half made" in cluster.command("status", "local", code=1)
+
+
+def test_a_supervisor_that_hangs_does_not_hang_its_callers(
+    project: Callable[..., Cluster],
+) -> None:
+    cluster = project(workers=1)
+    cluster.up()
+    supervisor = int((cluster.folder / "supervisord.pid").read_text())
+    os.kill(supervisor, signal.SIGSTOP)
+    assert cluster.status(code=1)["supervisor"] is False
+    cluster.destroy()
+    assert cluster.left() == []
+
+
+def test_markup_in_a_message_is_text(running: Cluster) -> None:
+    printed = running.command("run", "local", "--", "a[bold]b[/x]", code=1)
+    assert "a[bold]b[/x]: no such command" in printed
+    assert "what is to be run?" in running.command("run", "local", "--", code=2)
 
 
 def test_free_ports_are_free() -> None:

@@ -97,6 +97,14 @@ def test_a_killed_supervisor_is_seen_and_put_back(project: Callable[..., Cluster
     assert not any(psutil.pid_exists(p) for p in before.values()), "the old ones were not ended"
 
 
+def test_an_up_waits_for_the_workers_of_a_scheduler_it_repaired(running: Cluster) -> None:
+    control = COMMAND.with_name("supervisorctl")
+    configuration = running.folder / "supervisord.conf"
+    subprocess.run([control, "-c", configuration, "stop", "scheduler"], check=True, cwd="/")
+    assert changes(running.up()) == {"created": 1, "updated": 1, "unchanged": COUNT - 2}
+    assert running.status()["faults"] == []
+
+
 def test_an_up_repairs_what_a_person_stopped(project: Callable[..., Cluster]) -> None:
     cluster = project()
     cluster.up()
@@ -106,7 +114,10 @@ def test_an_up_repairs_what_a_person_stopped(project: Callable[..., Cluster]) ->
     subprocess.run([control, "-c", configuration, "stop", "worker-1"], check=True, cwd="/")
     assert any("worker-1 is STOPPED" in line for line in cluster.status(code=1)["faults"])
     (cluster.folder / "dask.yaml").unlink()
+    key = cluster.folder / "certificates" / "client.key"
+    key.chmod(0o644)
     cluster.up()
+    assert key.stat().st_mode & 0o777 == 0o600
     assert (cluster.folder / "dask.yaml").stat().st_mode & 0o777 == 0o600
     after = cluster.pids()
     assert {n: after[n] for n in ("scheduler", "worker-0")} == {

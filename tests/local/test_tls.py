@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from distributed import Client, Security
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.local.cluster import Cluster
@@ -59,9 +60,12 @@ def certificate(
 
 def refused(cluster: Cluster, security: Security, protocol: str = "tls") -> str:
     """Try to connect and return what the client was told."""
-    address = f"{protocol}://127.0.0.1:{cluster.settings['schedulerPort']}"
+    port = cluster.settings["schedulerPort"]
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()  # somebody is there to refuse
+    address = f"{protocol}://127.0.0.1:{port}"
     with pytest.raises((OSError, TimeoutError, RuntimeError)) as told:
         Client(address, security=security, timeout=SECONDS)
+    assert "Connection refused" not in str(told.value)
     return str(told.value)
 
 
@@ -179,3 +183,19 @@ def test_no_key_in_a_process_or_a_log(running: Cluster) -> None:
         assert not any("PRIVATE KEY" in word for word in words), process
     for log in (running.folder / "logs").iterdir():
         assert b"PRIVATE KEY" not in log.read_bytes(), log
+
+
+def test_up_renews_certificates_that_end_soon(project: Callable[..., Cluster]) -> None:
+    cluster = project(workers=1)
+    cluster.up()
+    old = (cluster.folder / "certificates" / "client.pem").read_bytes()
+    authority = (cluster.folder / "certificates" / "authority.pem").read_bytes()
+    assert " no " not in cluster.command("doctor", "local")
+    # In this copy of the project a year from now is soon; ten years are not.
+    module = cluster.directory / "components" / "certificates.py"
+    module.write_text(module.read_text().replace("RENEW_DAYS = 30", "RENEW_DAYS = 400"))
+    cluster.up()
+    assert (cluster.folder / "certificates" / "client.pem").read_bytes() != old
+    assert (cluster.folder / "certificates" / "authority.pem").read_bytes() == authority
+    with cluster.client() as client:
+        assert client.submit(sum, [20, 22]).result() == 42

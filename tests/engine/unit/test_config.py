@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from engine.config import Config, declarations, resolve
+from engine.config import Config, resolve
 from engine.crypter import Crypter
+from engine.declarations import declarations
 from engine.errors import EngineError
 from engine.project import Project
 

@@ -102,3 +102,10 @@ def test_urns() -> None:
     default = urns.make("s", "p", "", "pulumi:providers:aws", "default_7_51_1")
     assert urns.is_default_provider(default)
     assert not urns.is_default_provider(child)
+
+
+def test_an_old_half_does_not_stand_in_for_a_new_one_that_is_gone() -> None:
+    """`rebuildBaseState` in deployment_executor.go: a URN means what stands before it."""
+    user, old = thing("b", "a"), thing("a", delete=True)
+    assert rebuild([None, user, old]) == [user, old]
+    assert user.dependencies == []

@@ -9,7 +9,7 @@ from engine.errors import EngineError
 from engine.integrity import verify
 from engine.serialize import dump, load
 from engine.state import Deployment, Operation, ResourceState
-from engine.values import ResourceReference, Secret
+from engine.values import UNKNOWN, UNKNOWN_SENTINEL, ResourceReference, Secret
 
 STACK_URN = "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s"
 PROVIDER_URN = "urn:pulumi:s::p::pulumi:providers:k::default"
@@ -62,6 +62,12 @@ def test_a_state_survives_its_file(crypter: Crypter) -> None:
     assert (
         dump(again, lambda: crypter)["deployment"]["resources"] == data["deployment"]["resources"]
     )
+
+
+def test_an_unknown_value_does_not_keep_the_rest_from_being_written() -> None:
+    data = dump(Deployment([thing(outputs={"later": UNKNOWN})]), no_crypter)
+    assert data["deployment"]["resources"][0]["outputs"] == {"later": UNKNOWN_SENTINEL}
+    assert load(data, no_crypter).resources[0].outputs == {"later": UNKNOWN}
 
 
 def test_a_state_without_secrets_needs_no_key() -> None:
@@ -129,3 +135,10 @@ def test_an_unsound_state_is_refused(resources: list[ResourceState], fault: str)
 def test_a_state_of_another_stack_is_refused() -> None:
     with pytest.raises(EngineError, match="does not belong"):
         verify([stack()], "other")
+
+
+def test_what_is_a_secret_already_is_not_encrypted_anew() -> None:
+    known = Secret("x", "ciphertext")
+    hidden = thing(additional_secret_outputs=["a", "b", "c"]).hidden({"a": known, "b": 1, "d": 2})
+    assert hidden == {"a": known, "b": Secret(1), "d": 2}
+    assert hidden["a"].ciphertext == "ciphertext"

@@ -63,10 +63,6 @@ def test_providers_without_secrets_or_references_get_plain_values() -> None:
     assert got["new"] is UNKNOWN
 
 
-def test_unknowns_can_be_left_out() -> None:
-    assert "unknown" not in to_wire(EVERYTHING, unknowns=False).fields
-
-
 @pytest.mark.parametrize(
     "sentinel", [UNKNOWN_SENTINEL, "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2"], ids=["text", "list"]
 )

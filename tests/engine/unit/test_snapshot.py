@@ -1,0 +1,62 @@
+from collections.abc import Callable
+
+import pytest
+
+from engine.errors import EngineError
+from engine.snapshot import Snapshot
+from engine.state import Deployment, ResourceState
+
+A_URN = "urn:pulumi:s::p::k:m:T::a"
+
+
+class Disk:
+    """Keeps what was saved last, and can be full."""
+
+    def __init__(self) -> None:
+        self.full = False
+        self.resources: list[str] = []
+        self.pending: list[str] = []
+
+    def save(self, deployment: Deployment) -> None:
+        if self.full:
+            raise EngineError("the disk is full")
+        self.resources = [state.id for state in deployment.resources]
+        self.pending = [operation.type for operation in deployment.pending]
+
+
+@pytest.fixture
+def disk() -> Disk:
+    return Disk()
+
+
+@pytest.fixture
+def snapshot(disk: Disk) -> Snapshot:
+    return Snapshot(Deployment(), disk.save)
+
+
+def refused(work: Callable[[], object]) -> None:
+    with pytest.raises(EngineError, match="the disk is full"):
+        work()
+
+
+def test_what_exists_is_written_as_soon_as_the_disk_takes_it(
+    snapshot: Snapshot, disk: Disk
+) -> None:
+    operation = snapshot.begin("create", ResourceState(A_URN, "k:m:T", custom=True, id="1"))
+    assert disk.pending == ["creating"]
+    disk.full = True
+    refused(lambda: snapshot.created(operation, None))
+    # The executor takes the refusal for a failure of the step.
+    snapshot.failed(operation)
+    refused(snapshot.finish)
+    disk.full = False
+    snapshot.finish()
+    assert (disk.resources, disk.pending) == (["1"], [])
+
+
+def test_what_could_not_be_announced_is_not_pending(snapshot: Snapshot, disk: Disk) -> None:
+    disk.full = True
+    refused(lambda: snapshot.begin("create", ResourceState(A_URN, "k:m:T", custom=True)))
+    disk.full = False
+    snapshot.save()
+    assert (disk.resources, disk.pending) == ([], [])
