@@ -9,6 +9,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 export UV := $(CURDIR)/.cache/uv-tool/bin/uv
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export UV_PYTHON_DOWNLOADS := never
+# Without compiled files every command imports Pulumi's SDK for a second longer.
+unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON := $(PYTHON)
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 SYNC := $(UV) sync --locked --quiet
@@ -34,7 +36,7 @@ demo: .venv/.program ## real work on the running cluster: 336,776 flights
 	@examples/demo.sh $(STACK)
 
 test: check ## all that needs no root, no Docker and no account
-	@$(BIN)/pytest -n 2 --dist loadscope
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check

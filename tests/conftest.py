@@ -11,3 +11,4 @@ CACHE = Path(__file__).parent.parent / ".cache"
 os.environ.setdefault("UV", str(CACHE / "uv-tool" / "bin" / "uv"))
 os.environ.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -34,7 +34,7 @@ def shape(text: str) -> str:
     """Return a screen without its numbers, widths and names of environments."""
     text = re.sub(r"\S+/dask-cluster ", "dask-cluster ", text)
     lines = (re.sub(r" +", " ", line.strip()) for line in text.splitlines())
-    return "\n".join(re.sub(r"\b[0-9a-f]{16}\b|[0-9]+", "N", line) for line in lines)
+    return "\n".join(re.sub(r"\b[0-9a-f]{16}\b|[0-9][0-9.]*", "N", line) for line in lines)
 
 
 def screen_of_the_readme() -> list[str]:
