@@ -55,6 +55,20 @@ def test_up_killed_then_destroy_leaves_nothing(
     assert cluster.left() == []
 
 
+def test_a_supervisor_that_the_state_does_not_know_is_ended(
+    project: Callable[..., Cluster],
+) -> None:
+    cluster = project()
+    with subprocess.Popen(
+        [COMMAND, "up", "local", "--yes"], cwd=cluster.directory, stdout=subprocess.DEVNULL
+    ) as up:
+        while not (cluster.folder / "supervisord.pid").exists():
+            time.sleep(0.005)
+        up.kill()  # it runs, and its create has not returned yet
+    cluster.destroy()
+    assert cluster.left() == []
+
+
 def test_up_goes_on_after_a_kill(project: Callable[..., Cluster], seconds_of_up: float) -> None:
     cluster = project()
     up_killed_after(cluster, 0.4 * seconds_of_up)

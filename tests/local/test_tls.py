@@ -138,6 +138,17 @@ def test_plain_tcp(running: Cluster) -> None:
     refused(running, Security(), protocol="tcp")
 
 
+def test_every_process_refuses_to_talk_in_clear_by_itself(running: Cluster) -> None:
+    def required() -> bool:
+        import dask  # noqa: PLC0415
+
+        return dask.config.get("distributed.comm.require-encryption") is True
+
+    with running.client() as client:
+        assert client.run_on_scheduler(required)
+        assert list(client.run(required).values()) == [True, True]
+
+
 def test_everything_listens_on_loopback(running: Cluster) -> None:
     pids = {p.pid for p in running.processes()}
     listening = [
