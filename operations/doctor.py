@@ -31,11 +31,8 @@ def _supervisor(view: View) -> Iterator[tuple[bool, str]]:
     if not view.supervisor:
         yield False, "supervisor: gone. `up` puts it back."
     for process in view.processes:
-        well = process.state == "RUNNING"
-        yield (
-            well,
-            f"process {process.name}: {process.state}" + ("" if well else _tail(process.log)),
-        )
+        tail = "" if process.well else _tail(process.log)
+        yield process.well, f"process {process.name}: {process.state}{tail}"
 
 
 def _tail(log: str) -> str:

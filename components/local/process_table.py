@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from xmlrpc.client import Fault, ServerProxy, Transport
 
 from supervisor.states import ProcessStates
@@ -100,11 +100,8 @@ class ProcessTable:
         self._rpc: Any = proxy.supervisor
 
     def alive(self) -> bool:
-        """Say whether a supervisor answers."""
-        try:
-            return cast("str", self._rpc.getState()["statename"]) == "RUNNING"
-        except (OSError, Fault):
-            return False
+        """Say whether a supervisor answers that is not about to end."""
+        return self._state() == "RUNNING"
 
     def states(self, group: str | None = None) -> dict[str, dict[str, Any]]:
         """Return supervisord's record (``state``, ``pid``, ``start`` ...) of each process by name.
@@ -141,13 +138,13 @@ class ProcessTable:
             self._stop(self._configured(group) - wanted.keys())
             self._write(group, wanted)
             [[added, changed, removed]] = self._rpc.reloadConfig()
+            rolled = wanted.keys() & set(changed)
             # What is in no file any more belongs to nobody, even if a killed run left it here.
-            self._stop({*removed, *changed} & {*removed, *wanted})
-            for name in (*removed, *(n for n in changed if n in wanted)):
+            self._stop({*removed, *rolled})
+            for name in (*removed, *rolled):
                 self._rpc.removeProcessGroup(name)
-            for name in (*added, *changed):
-                if name in wanted:
-                    self._rpc.addProcessGroup(name)
+            for name in rolled | (wanted.keys() & set(added)):
+                self._rpc.addProcessGroup(name)
             for name, row in self.states(group).items():
                 if row["state"] in STOPPED:
                     self._rpc.startProcess(name, NO_WAIT)
@@ -167,16 +164,15 @@ class ProcessTable:
         """End all processes and the supervisor, and wait until it does not answer any more."""
         self._rpc.shutdown()
         deadline = time.monotonic() + STOP_SECONDS + 5
-        while self.alive_or_closing() and time.monotonic() < deadline:
+        while self._state() is not None and time.monotonic() < deadline:
             time.sleep(0.05)
 
-    def alive_or_closing(self) -> bool:
-        """Say whether a supervisor is there, ending or not."""
+    def _state(self) -> str | None:
+        """Return the supervisor's own state, or None if none answers."""
         try:
-            self._rpc.getState()
+            return str(self._rpc.getState()["statename"])
         except (OSError, Fault):
-            return False
-        return True
+            return None
 
     def log(self, name: str) -> Path:
         """Return the log file of a process."""
@@ -211,7 +207,9 @@ class ProcessTable:
             if rows[name]["state"] in RUNNING:
                 self._rpc.stopProcess(name, NO_WAIT)
         deadline = time.monotonic() + STOP_SECONDS + 5
-        while left := [n for n, r in self.states().items() if n in names and not _ended(r)]:
+        while left := [
+            n for n, r in self.states().items() if n in names and r["state"] not in STOPPED
+        ]:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{', '.join(left)}: not ended after {STOP_SECONDS} s.")
             time.sleep(0.05)
@@ -236,10 +234,6 @@ class Restarts:
             if len(starts) > self.MOST or row["state"] == ProcessStates.FATAL:
                 return name
         return None
-
-
-def _ended(row: dict[str, Any]) -> bool:
-    return row["state"] in STOPPED
 
 
 def _text(name: str, program: Program, log: Path) -> str:

@@ -150,6 +150,7 @@ def in_namespace(cluster: Cluster, prepare: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.usefixtures("running")  # its environment is built: the smaller need of the two
 def test_a_full_disk(project: Callable[..., Cluster]) -> None:
     cluster = project()
     clusters = cluster.folder.parent
