@@ -9,30 +9,57 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from components.local.machine import machine_memory
+from operations import log_signs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from operations.view import View
 
 LAST_LINES = 8
-FREE_DISK = 2**30
+GIB = 2**30
+FREE_DISK = GIB
+CLOCK_SECONDS = 2.0
+FLAPPING = dt.timedelta(minutes=10)
+MOST_STARTS = 3
+RECENT = dt.timedelta(hours=1)
 
 
 def findings(outputs: dict[str, Any], view: View) -> Iterator[tuple[bool, str]]:
     """Yield each check of a cluster: whether it is well, and a line that says what was seen."""
     yield from _supervisor(view)
-    yield from _ports(outputs)
+    yield _flapping(outputs)
+    yield from _ports(outputs, view)
     yield from _environments(outputs, view)
+    yield _clocks(view)
+    yield _memory(view)
     yield _certificates(outputs)
     yield _disk(outputs)
+    yield from _logs(outputs)
 
 
 def _supervisor(view: View) -> Iterator[tuple[bool, str]]:
     if not view.supervisor:
         yield False, "supervisor: gone. `up` puts it back."
     for process in view.processes:
-        tail = "" if process.well else _tail(process.log)
-        yield process.well, f"process {process.name}: {process.state}{tail}"
+        well = process not in view.amiss
+        yield well, f"process {process.name}: {process.state}{'' if well else _tail(process.log)}"
+
+
+def _flapping(outputs: dict[str, Any]) -> tuple[bool, str]:
+    """A process that is up at this moment may have been started again and again."""
+    log = Path(outputs["folder"]) / "logs" / "supervisord.log"
+    counts = log_signs.starts(log, since=_local_time() - FLAPPING)
+    often = [f"{name} ({n} times)" for name, n in counts.items() if n > MOST_STARTS]
+    minutes = FLAPPING.seconds // 60
+    if not often:
+        return True, f"restarts: none started more than {MOST_STARTS} times in {minutes} minutes"
+    tails = "".join(_tail(str(log.with_name(f"{name.split()[0]}.log"))) for name in often)
+    return (
+        False,
+        f"restarts: started again and again in {minutes} minutes: {', '.join(often)}{tails}",
+    )
 
 
 def _tail(log: str) -> str:
@@ -41,15 +68,31 @@ def _tail(log: str) -> str:
     return "".join(f"\n      {line}" for line in [f"last lines of {log}:", *lines[-LAST_LINES:]])
 
 
-def _ports(outputs: dict[str, Any]) -> Iterator[tuple[bool, str]]:
+def _ports(outputs: dict[str, Any], view: View) -> Iterator[tuple[bool, str]]:
     for name in ("scheduler_address", "dashboard"):
         address = urlsplit(outputs[name])
-        try:
-            socket.create_connection((address.hostname, address.port), timeout=3).close()
-        except OSError as error:
-            yield False, f"port {address.port} ({name}): {error.strerror or error}"
-        else:
-            yield True, f"port {address.port} ({name}): open on {address.hostname}"
+        wrong = _unreachable(outputs[name])
+        where = f"port {address.port} ({name})"
+        yield not wrong, f"{where}: {wrong or f'open on {address.hostname}'}"
+    addresses = {
+        f"{worker['name']}{kind}": worker[key]
+        for worker in view.report.get("workers", [])
+        for kind, key in (("", "address"), (" (nanny)", "nanny"))
+        if worker[key]
+    }
+    closed = {name: wrong for name, url in addresses.items() if (wrong := _unreachable(url))}
+    said = ", ".join(f"{name} at {addresses[name]}: {wrong}" for name, wrong in closed.items())
+    yield not closed, f"ports of workers: {said or f'all {len(addresses)} open'}"
+
+
+def _unreachable(url: str) -> str:
+    """Return why nobody answers at an address, or nothing."""
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=3).close()
+    except OSError as error:
+        return str(error.strerror or error)
+    return ""
 
 
 def _environments(outputs: dict[str, Any], view: View) -> Iterator[tuple[bool, str]]:
@@ -65,6 +108,40 @@ def _environments(outputs: dict[str, Any], view: View) -> Iterator[tuple[bool, s
         f"environment {outputs['environment']}: "
         + (f"another one on {', '.join(wrong)}" if wrong else same),
     )
+
+
+def _clocks(view: View) -> tuple[bool, str]:
+    """Dask compares times of several machines, and a certificate is not valid before its time."""
+    wrong = [
+        f"{w['name']} by {w['clock_ahead']:+.1f} s"
+        for w in view.report.get("workers", [])
+        if abs(w.get("clock_ahead", 0)) > CLOCK_SECONDS
+    ]
+    said = f"off from the scheduler's: {', '.join(wrong)}" if wrong else "the same everywhere"
+    return not wrong, f"clocks: {said}"
+
+
+def _memory(view: View) -> tuple[bool, str]:
+    limits = sum(worker["memory_limit"] for worker in view.report.get("workers", []))
+    there = machine_memory()
+    text = (
+        f"memory: the workers may use {limits / GIB:.2f} GiB of the machine's {there / GIB:.2f} GiB"
+    )
+    return limits <= there, text if limits <= there else f"{text}. Lower `workers` or `memory`."
+
+
+def _local_time() -> dt.datetime:
+    return dt.datetime.now()  # noqa: DTZ005  # as supervisord and Dask write it into their logs
+
+
+def _logs(outputs: dict[str, Any]) -> Iterator[tuple[bool, str]]:
+    folder = Path(outputs["folder"]) / "logs"
+    signs = list(log_signs.found(folder, since=_local_time() - RECENT))
+    for sign, count, path, line in signs:
+        said = f"logs: {sign.meaning} ({count} lines in the last hour). {sign.remedy}"
+        yield False, f"{said}\n      {path}: {line.strip()}"
+    if not signs:
+        yield True, f"logs: no known sign of trouble within an hour in {folder}"
 
 
 def _certificates(outputs: dict[str, Any]) -> tuple[bool, str]:

@@ -27,13 +27,15 @@ def show(console: Console, name: str, outputs: dict[str, Any], view: View) -> No
     facts.add_row("  Environment", _environment(outputs))
     console.print()
     wrong = faults(view)
-    console.print(f"[bold]Dask cluster {name}[/bold]  {_word(wrong)}")
+    console.print(f"[bold]Dask cluster {name}[/bold]  {_word(wrong, view)}")
     console.print(facts)
     workers = sorted(view.report.get("workers", []), key=lambda w: _natural(w["name"]))
     if workers:
         console.print()
         console.print(_workers(workers[:MOST_ROWS]))
     console.print(f"  {_totals(workers)}")
+    for line in _fleet(view):
+        console.print(f"  {line}", markup=False)
     for line in wrong:
         console.print(Text(f"  {line}", style="red"))
 
@@ -56,20 +58,58 @@ def faults(view: View) -> list[str]:
     lines = []
     if not view.supervisor:
         lines.append("The supervisor is gone: nothing restarts what ends. `up` puts it back.")
-    lines += [f"{p.name} is {p.state}. Its log: {p.log}" for p in view.processes if not p.well]
+    lines += [f"{p.name} is {p.state}. Its log: {p.log}" for p in view.amiss]
     if view.error:
         lines.append(f"The scheduler gives no report: {view.error}")
     else:
         registered = {w["name"].rpartition("-")[0] for w in view.report["workers"]}
-        missing = {p.name for p in view.processes} - registered - {"scheduler"}
+        running = {p.name for p in view.processes if p.state in {"RUNNING", "STARTING"}}
+        missing = running - registered - {"scheduler"}
         if missing:
             names = ", ".join(sorted(missing, key=_natural))
             lines.append(f"Not registered with the scheduler: {names}.")
+    for name, group in view.fleet["groups"].items():
+        if group["running"] < group["workers"] and group["scaled"] and not view.fleet["stopped"]:
+            lines.append(f"Group {name} has {group['running']} of {group['workers']} workers.")
     return lines
 
 
-def _word(wrong: list[str]) -> str:
-    return "[green]running[/green]" if not wrong else "[red]not as it should be[/red]"
+def _fleet(view: View) -> list[str]:
+    """Return a line for each thing that happens to the workers, or has happened."""
+    lines = [f"{w['name']} is draining: {_drain(w['draining'])}" for w in _draining(view)]
+    if view.fleet["stopped"]:
+        lines.append(f"stopped: {view.fleet['stopped']}. Work that arrives, or `up`, starts them.")
+    lines += [
+        f"group {name}: {group['workers']} to {group['limit']} workers, {group['wanted']} wanted"
+        for name, group in view.fleet["groups"].items()
+        if group["scaled"]
+    ]
+    counters = view.report.get("counters", {})
+    handed, size = counters.get("drained_keys", 0), counters.get("drained_bytes", 0)
+    lost = sum(value for name, value in counters.items() if name.startswith("lost_keys"))
+    if handed or lost:
+        lines.append(
+            f"workers that ended handed over {handed:.0f} results ({size / 2**20:.1f} MiB) "
+            f"and lost {lost:.0f}"
+        )
+    return lines
+
+
+def _draining(view: View) -> list[dict[str, Any]]:
+    # A scheduler that was started by an older checkout does not say.
+    return [w for w in view.report.get("workers", []) if w.get("draining")]
+
+
+def _drain(drain: dict[str, Any]) -> str:
+    left = f"{drain['results']} results ({drain['bytes'] / 2**20:.1f} MiB) left"
+    time = f"{drain['seconds']:.0f} s of at most {drain['limit']:.0f} s"
+    return f"{drain['reason']}; {drain['phase']}, {time}, {left}"
+
+
+def _word(wrong: list[str], view: View) -> str:
+    if wrong:
+        return "[red]not as it should be[/red]"
+    return "[yellow]stopped[/yellow]" if view.fleet["stopped"] else "[green]running[/green]"
 
 
 def _environment(outputs: dict[str, Any]) -> str:

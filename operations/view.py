@@ -33,9 +33,14 @@ class Process:
     log: str
 
     @property
-    def well(self) -> bool:
-        """Whether it runs, or has been started within the last seconds."""
-        return self.state in {"RUNNING", "STARTING"}
+    def up(self) -> bool:
+        """Whether it runs: started within the last seconds, or ending, too."""
+        return self.state in {"RUNNING", "STARTING", "STOPPING"}
+
+    @property
+    def down(self) -> bool:
+        """Whether somebody stopped it, or told it to end: it is not started again by itself."""
+        return self.state in {"STOPPED", "EXITED"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,21 @@ class View:
     processes: list[Process] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+
+    @property
+    def fleet(self) -> dict[str, Any]:
+        """What the scaler says: ``groups`` by name, and why the workers are ``stopped``."""
+        return self.report.get("fleet") or {"groups": {}, "stopped": None}
+
+    @property
+    def amiss(self) -> list[Process]:
+        """The processes that ought to run and do not."""
+        return [p for p in self.processes if not p.up and not (p.down and self._is_free(p))]
+
+    def _is_free(self, process: Process) -> bool:
+        """Say whether the scaler, or an idle stop, may have stopped this process."""
+        group = self.fleet["groups"].get(process.name.rpartition("-")[0])
+        return group is not None and (group["scaled"] or bool(self.fleet["stopped"]))
 
     def as_json(self) -> dict[str, Any]:
         """Return the view as plain data."""

@@ -27,12 +27,13 @@ PACKAGES = {
     "dask_node": {"dask_node"},
     "components": {"components"},
     "components.settings": {"components.settings"},
-    # The process table is what `status` looks at and `up` changes: one piece of code for both.
+    # What `status` and `doctor` look at and `up` changes and checks: one piece of code for both.
     "operations": {
         "operations",
         "engine",
         "components.settings",
         "components.local.process_table",
+        "components.local.machine",
         "sandbox",
     },
 }

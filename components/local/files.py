@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi import dynamic
 
+from components.local import private_file
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-MODE = 0o600
 
 
 class LocalFiles(dynamic.Resource, module="local", name="Files"):
@@ -58,7 +56,7 @@ class _FilesProvider(dynamic.ResourceProvider):
         folder = Path(props["folder"])
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path, text in props["contents"].items():
-            _write(folder / path, text)
+            private_file.write(folder / path, text)
         return dynamic.CreateResult(id_=str(folder), outs=props)
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
@@ -86,20 +84,6 @@ class _FilesProvider(dynamic.ResourceProvider):
 
 def _read(path: Path) -> str | None:
     """Return a file's text, or None if it is not there or can be read by others."""
-    if not path.is_file() or stat.S_IMODE(path.stat().st_mode) != MODE:
+    if not path.is_file() or stat.S_IMODE(path.stat().st_mode) != private_file.MODE:
         return None
     return path.read_text(errors="replace")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file so that nobody else can read it, and so that it is never half there."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise RuntimeError(f"{path} cannot be written: {error.strerror}.") from error

@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pulumi
 from pulumi import dynamic
 
 from components.local import processes
-from components.local.process_table import SOCKET
+from components.local.machine import machine_memory
+from components.local.supervisor_rpc import SOCKET
 
 # A socket's path has room for 104 bytes on macOS and 108 on Linux (sys/un.h), and supervisord
 # first binds `<socket>.<pid>`.
@@ -38,7 +38,7 @@ class LocalHost(dynamic.Resource, module="local", name="Host"):
         *,
         folder: Path,
         ports: dict[str, int],
-        memory: dict[str, int],
+        memory: dict[str, dict[str, int]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Check this machine and claim the folder.
@@ -47,7 +47,7 @@ class LocalHost(dynamic.Resource, module="local", name="Host"):
             name: Name of the resource.
             folder: Where the cluster's files go; need not exist.
             ports: TCP ports that must be free, by the setting they come from.
-            memory: ``workers`` (count) and ``each`` (bytes) of what the workers may use.
+            memory: ``workers`` (as many as there can be) and ``each`` (bytes), by group.
             opts: Resource options.
         """
         props = {"folder": str(folder), "ports": ports, "memory": memory}
@@ -138,24 +138,16 @@ def _port_problems(folder: Path, ports: dict[str, Any]) -> list[tuple[str, str]]
 
 
 def _memory_problems(memory: dict[str, Any]) -> list[tuple[str, str]]:
-    workers, each = int(memory["workers"]), int(memory["each"])
-    there = _machine_memory()
-    if workers * each <= there:
+    groups = {name: (int(g["workers"]), int(g["each"])) for name, g in memory.items()}
+    there, need = machine_memory(), sum(count * each for count, each in groups.values())
+    if need <= there:
         return []
-    need = f"{workers} workers of {_gib(each)} need {_gib(workers * each)}"
-    mend = f"Lower `memory`, or set `workers` to {max(1, there // each)} or fewer."
-    return [("memory", f"{need}; this machine has {_gib(there)}. {mend}")]
-
-
-def _machine_memory() -> int:
-    """Bytes of memory that this machine, or the container it is, may use."""
-    limits = [psutil.virtual_memory().total]
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        path = Path(file)
-        text = path.read_text().strip() if path.exists() else "max"
-        if text.isdigit():
-            limits.append(int(text))
-    return min(limits)
+    counts = " and ".join(f"{count} workers of {_gib(each)}" for count, each in groups.values())
+    text = f"{counts} need {_gib(need)}; this machine has {_gib(there)}. Lower `memory`, or "
+    if len(groups) > 1:
+        return [("memory", text + "the numbers of workers.")]
+    [(_, each)] = groups.values()
+    return [("memory", text + f"set `workers` to {max(1, there // each)} or fewer.")]
 
 
 def _gib(size: int) -> str:

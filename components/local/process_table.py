@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shlex
 import signal
-import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
-from xmlrpc.client import Fault, ServerProxy, Transport
+from xmlrpc.client import Fault
 
 from supervisor.states import ProcessStates
 
+from components.local import private_file, supervisor_rpc
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
-SOCKET = "supervisor.sock"
-ANSWER_SECONDS = 10  # a supervisor that is stopped or swapped out must not hang its caller
 NO_WAIT = False
 LAST_LINES = 20
-STOP_SECONDS = 15  # a nanny gives a running task 8 s on SIGTERM; killed after that
+STOP_SECONDS = 15  # killed this long after SIGTERM, if its program says no other time
 RUNNING = (ProcessStates.STARTING, ProcessStates.RUNNING, ProcessStates.BACKOFF)
 STOPPED = (ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL)
 
-# Dask's processes end with code 0 when their scheduler goes away, so every end is followed by a
-# start. The pause before a start grows by a second each time; after 10 quick ends it is given up.
+# Nothing starts by itself: `apply` and the scaler say what is to run. What ends is started again,
+# and stays down only after code 0, where the program means by it that it was told to end. The pause
+# before a start grows by a second each time; after 10 quick ends it is given up.
 _PROGRAM = """\
 [program:{name}]
 command={command}
 environment={environment}
-autorestart=true
+autostart=false
+autorestart={restart}
+exitcodes=0
 startsecs=3
 startretries=10
 stopsignal=TERM
@@ -55,40 +57,18 @@ class Program:
     Attributes:
         command: The program and its arguments.
         environment: Variables on top of those of the supervisor.
+        stop_seconds: Killed this long after SIGTERM.
+        ends: Whether it stays down after ending with code 0.
     """
 
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+    stop_seconds: int = STOP_SECONDS
+    ends: bool = False
 
 
 # Pulumi may change two groups at once, from two threads of one provider.
 _CHANGING = threading.Lock()
-
-
-class _SocketConnection(HTTPConnection):
-    """HTTP over a unix socket, with a timeout, which supervisor's own transport lacks."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=ANSWER_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(ANSWER_SECONDS)
-        self.sock.connect(str(self._path))
-
-
-class _SocketTransport(Transport):
-    """XML-RPC to a unix socket, whatever the address says."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: tuple[str, dict[str, str]] | str) -> HTTPConnection:
-        connection = self._connection[1] or _SocketConnection(self._path)
-        self._connection = host, connection
-        return connection
 
 
 class ProcessTable:
@@ -96,8 +76,7 @@ class ProcessTable:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        proxy = ServerProxy("http://localhost", transport=_SocketTransport(folder / SOCKET))
-        self._rpc: Any = proxy.supervisor
+        self._rpc: Any = supervisor_rpc.connect(folder)
 
     def alive(self) -> bool:
         """Say whether a supervisor answers that is not about to end."""
@@ -124,30 +103,53 @@ class ProcessTable:
             and (folder / f"{name}.conf").read_text() == _text(name, program, self.log(name))
         }
 
-    def apply(self, group: str, programs: Mapping[str, Program]) -> None:
-        """Make the processes of a group be exactly ``programs``.
+    def outdated(self, group: str, programs: Mapping[str, Program]) -> set[str]:
+        """Return the names in ``programs`` whose process runs, but not as they say it."""
+        return self.running(group) & programs.keys() - self.kept(group, programs)
 
-        A process whose line did not change keeps running, whatever happens to the others.
+    def running(self, group: str) -> set[str]:
+        """Return the names of a group's processes that run, or are being started."""
+        return {name for name, row in self.states(group).items() if row["state"] in RUNNING}
+
+    def apply(
+        self,
+        group: str,
+        programs: Mapping[str, Program],
+        *,
+        start: Collection[str] | None = None,
+        hold: Collection[str] = (),
+    ) -> None:
+        """Make the lines of a group be exactly ``programs``, and start what is to run.
+
+        A process whose line did not change keeps running, whatever happens to the others. Those
+        that go, or change, are told to end all at the same time, and their end is awaited.
 
         Args:
             group: A set of processes that is changed together.
             programs: Wanted lines by process name; an empty mapping ends the group.
+            start: Names that are to run; by default all. The others are left as they are.
+            hold: Names whose line is not touched this time.
         """
-        wanted = {name: _text(name, program, self.log(name)) for name, program in programs.items()}
+        lines = {n: _text(n, p, self.log(n)) for n, p in programs.items() if n not in hold}
         with _CHANGING:
-            self._stop(self._configured(group) - wanted.keys())
-            self._write(group, wanted)
+            self._stop(self._configured(group) - programs.keys(), "fewer workers in the stack file")
+            self._write(group, lines, gone=self._configured(group) - programs.keys())
             [[added, changed, removed]] = self._rpc.reloadConfig()
-            rolled = wanted.keys() & set(changed)
+            rolled = lines.keys() & set(changed)
             # What is in no file any more belongs to nobody, even if a killed run left it here.
-            self._stop({*removed, *rolled})
+            self._stop({*removed, *rolled}, "other settings in the stack file")
             for name in (*removed, *rolled):
                 self._rpc.removeProcessGroup(name)
-            for name in rolled | (wanted.keys() & set(added)):
+            for name in rolled | (lines.keys() & set(added)):
                 self._rpc.addProcessGroup(name)
-            for name, row in self.states(group).items():
-                if row["state"] in STOPPED:
-                    self._rpc.startProcess(name, NO_WAIT)
+            self.start(group, programs.keys() if start is None else start)
+
+    def start(self, group: str, names: Collection[str]) -> None:
+        """Start those of a group's processes that are down."""
+        for name, row in self.states(group).items():
+            if name in names and row["state"] in STOPPED:
+                self._notice(name).unlink(missing_ok=True)
+                self._rpc.startProcess(name, NO_WAIT)
 
     def end(self, group: str) -> None:
         """End a whole group at once: where nothing is left to save there is nothing to wait for."""
@@ -190,28 +192,29 @@ class ProcessTable:
     def _configured(self, group: str) -> set[str]:
         return {path.stem for path in (self.folder / "programs" / group).glob("*.conf")}
 
-    def _write(self, group: str, wanted: Mapping[str, str]) -> None:
+    def _write(self, group: str, lines: Mapping[str, str], gone: Collection[str]) -> None:
         folder = self.folder / "programs" / group
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in self._configured(group) - wanted.keys():
+        for name in gone:
             (folder / f"{name}.conf").unlink()
-        for name, text in wanted.items():
-            draft = folder / f"{name}.draft"
-            draft.write_text(text)
-            draft.replace(folder / f"{name}.conf")
+        for name, text in lines.items():
+            private_file.write(folder / f"{name}.conf", text)
 
-    def _stop(self, names: set[str]) -> None:
-        """Stop processes, all at the same time, and wait for the last."""
+    def _notice(self, name: str) -> Path:
+        """Return the file in which a process that is told to end finds the reason."""
+        return self.folder / "fleet" / "notices" / f"{name}.json"
+
+    def _stop(self, names: set[str], reason: str) -> None:
+        """Stop processes, all at the same time, and wait for the last.
+
+        There is no limit: the supervisor kills what has not ended in its time, and a supervisor
+        that does not answer is an error of its own.
+        """
         rows = self.states()
         for name in names & rows.keys():
             if rows[name]["state"] in RUNNING:
+                private_file.write(self._notice(name), json.dumps({"reason": reason}))
                 self._rpc.stopProcess(name, NO_WAIT)
-        deadline = time.monotonic() + STOP_SECONDS + 5
-        while left := [
-            n for n, r in self.states().items() if n in names and r["state"] not in STOPPED
-        ]:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{', '.join(left)}: not ended after {STOP_SECONDS} s.")
+        while any(n in names and r["state"] not in STOPPED for n, r in self.states().items()):
             time.sleep(0.05)
 
 
@@ -237,12 +240,14 @@ class Restarts:
 
 
 def _text(name: str, program: Program, log: Path) -> str:
-    pairs = (f'{key}="{value}"' for key, value in program.environment.items())
+    # Sorted: Pulumi keeps no order of keys, and another order is no other process.
+    pairs = (f'{key}="{value}"' for key, value in sorted(program.environment.items()))
     return _PROGRAM.format(
         name=name,
         command=_escaped(shlex.join(program.command)),
         environment=_escaped(",".join(pairs)),
-        stop=STOP_SECONDS,
+        restart="unexpected" if program.ends else "true",
+        stop=program.stop_seconds,
         log=log,
     )
 

@@ -111,30 +111,34 @@ def _program(props: dict[str, Any]) -> Program:
     command = [props["python"], "-m", "dask", "scheduler", "--protocol", "tls"]
     command += ["--host", "127.0.0.1", "--port", f"{int(props['port'])}"]
     command += ["--dashboard-address", f"127.0.0.1:{int(props['dashboard_port'])}"]
-    return Program(command, {"DASK_CLUSTER_ENVIRONMENT": props["environment"]})
+    variables = {
+        "DASK_CLUSTER_ENVIRONMENT": props["environment"],
+        # Where the scaler finds the groups of workers, and the table that it may change.
+        "DASK_CLUSTER_FLEET": props["folder"],
+    }
+    return Program(command, variables)
 
 
 # A proxy of the person's shell is not for loopback.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def identity(dashboard: str) -> dict[str, Any] | None:
-    """Return what the scheduler says of itself and its workers, or None while it does not answer.
+def registered(dashboard: str) -> set[str] | None:
+    """Return the names of the workers that a scheduler knows, or None while it does not answer.
 
     Args:
-        dashboard: The dashboard's address; `/json/identity.json` is one of Dask's own routes.
+        dashboard: The dashboard's address; the page is one of ours, `dask_node.roster`.
     """
     try:
-        with _DIRECT.open(f"{dashboard}/json/identity.json", timeout=5) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+        with _DIRECT.open(f"{dashboard}/dask-cluster/workers.json", timeout=5) as answer:
+            return set(json.load(answer)["workers"])
     except (OSError, HTTPException, ValueError):
         return None
 
 
 def _wait_until_up(table: ProcessTable, dashboard: str) -> None:
     deadline, restarts = time.monotonic() + START_SECONDS, Restarts()
-    while identity(dashboard) is None:
+    while registered(dashboard) is None:
         if restarts.flapping(table.states(NAME)):
             raise table.failure(NAME, "the scheduler ended again and again")
         if time.monotonic() > deadline:

@@ -12,7 +12,8 @@ import pulumi
 from pulumi import dynamic
 
 from components.local import processes
-from components.local.process_table import SOCKET, ProcessTable
+from components.local.process_table import ProcessTable
+from components.local.supervisor_rpc import SOCKET
 
 START_SECONDS = 15
 

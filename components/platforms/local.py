@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -13,13 +14,13 @@ from components.local.files import LocalFiles
 from components.local.host import LocalHost
 from components.local.scheduler import LocalScheduler
 from components.local.supervisor import LocalSupervisor
-from components.local.workers import LocalWorkers
+from components.local.workers import CLUSTER_FILE, LocalWorkers
 from components.settings import ports
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from components.settings import Settings
+    from components.settings import Layout, Settings, WorkerGroup
 
 ROLES: tuple[Role, ...] = ("scheduler", "worker", "client")
 
@@ -28,8 +29,8 @@ class LocalCluster(pulumi.ComponentResource):
     """A scheduler and workers as processes of this machine, kept by a supervisor.
 
     Creates the cluster's folder, an authority and three certificates, the environment, the
-    rendered ``dask.yaml``, a supervisor, the scheduler and one resource for all workers. It
-    costs nothing but the machine's memory, and everything listens on loopback.
+    rendered ``dask.yaml``, a supervisor, the scheduler and one resource for each group of
+    workers. It costs nothing but the machine's memory, and everything listens on loopback.
 
     Attributes:
         outputs: What the stack exports.
@@ -62,7 +63,10 @@ class LocalCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._files, self._environment]),
         )
         self._scheduler = self._create_scheduler()
-        self._workers = self._create_workers()
+        self._groups = {
+            name: self._create_workers(name, group)
+            for name, group in settings.worker_groups.items()
+        }
         self.outputs = self._outputs()
         self.register_outputs({})
 
@@ -75,7 +79,10 @@ class LocalCluster(pulumi.ComponentResource):
                 "schedulerPort": settings.scheduler_port,
                 "dashboardPort": settings.dashboard_port,
             },
-            memory={"workers": settings.workers, "each": settings.memory},
+            memory={
+                name: {"workers": group.most_workers, "each": group.memory}
+                for name, group in settings.worker_groups.items()
+            },
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -113,9 +120,21 @@ class LocalCluster(pulumi.ComponentResource):
         }
         return dask_configuration(self._settings.dask, placed)
 
+    def _render_stops(self) -> str:
+        """Return what the scheduler reads of the whole fleet, again and again."""
+        settings = self._settings
+        return json.dumps(
+            {
+                "groups": list(settings.worker_groups),
+                "idleStop": settings.idle_stop,
+                "noClientStop": settings.no_client_stop,
+            }
+        )
+
     def _create_files(self) -> LocalFiles:
         contents: dict[str, pulumi.Input[str]] = {
             "dask.yaml": self._configuration,
+            CLUSTER_FILE: self._render_stops(),
             "certificates/authority.pem": self._authority.certificate,
         }
         for role, certificate in self._certificates.items():
@@ -147,52 +166,62 @@ class LocalCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._supervisor]),
         )
 
-    def _create_workers(self) -> LocalWorkers:
-        settings = self._settings
+    def _create_workers(self, name: str, group: WorkerGroup) -> LocalWorkers:
+        layout = group.layout
         return LocalWorkers(
-            "worker",
+            name,
             folder=self._supervisor.folder,
-            count=settings.workers,
-            processes=settings.processes,
-            command=self._worker_command(),
-            environment=self._environment.identity,
-            fingerprint=self._fingerprint("worker"),
-            dashboard=self._scheduler.dashboard,
-            scheduler=self._scheduler.generation,
+            count=group.workers,
+            limit=group.max_workers,
+            layout={
+                "processes": layout.processes,
+                "threads": layout.threads,
+                "memory": layout.memory,
+                "resources": dict(layout.resources),
+            },
+            command=self._worker_command(layout),
+            variables=self._worker_variables(),
+            drain_seconds=self._settings.drain_timeout,
+            scheduler=self._scheduler,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._scheduler]),
         )
 
-    def _worker_command(self) -> pulumi.Output[list[str]]:
-        settings = self._settings
+    def _worker_command(self, layout: Layout) -> pulumi.Output[list[str]]:
         options = {
             "--name": "{name}",
-            "--nworkers": settings.processes,
-            "--nthreads": settings.threads_per_process,
-            "--memory-limit": settings.memory_per_process,
+            "--nworkers": layout.processes,
+            "--nthreads": layout.threads,
+            "--memory-limit": layout.memory,
             "--host": "127.0.0.1",
             "--worker-port": _span(ports.WORKERS),
             "--nanny-port": _span(ports.NANNIES),
             # Any free port: several clusters may share this machine.
             "--dashboard-address": "127.0.0.1:0",
         }
-        if settings.resources:
-            amounts = settings.resources_per_process.items()
+        if layout.resources:
+            amounts = layout.resources.items()
             options["--resources"] = ",".join(f"{key}={value!r}" for key, value in amounts)
-        if settings.lifetime is not None:
-            options["--lifetime"] = f"{settings.lifetime!r}s"
-            options["--lifetime-stagger"] = f"{settings.lifetime / 10!r}s"
         words = [str(word) for pair in options.items() for word in pair]
-        words += ["--lifetime-restart"] if settings.lifetime is not None else []
         return self._environment.python.apply(
-            lambda python: [python, "-m", "dask", "worker", *words]
+            lambda python: [python, "-m", "dask_node.worker", *words]
         )
+
+    def _worker_variables(self) -> pulumi.Output[dict[str, str]]:
+        variables: dict[str, pulumi.Input[str]] = {
+            "DASK_CLUSTER_ENVIRONMENT": self._environment.identity,
+            # A process with other certificates or another configuration is another process.
+            "DASK_CLUSTER_FINGERPRINT": self._fingerprint("worker"),
+        }
+        if self._settings.lifetime is not None:
+            variables["DASK_CLUSTER_LIFETIME_SECONDS"] = f"{self._settings.lifetime:g}"
+        return pulumi.Output.all(**variables)
 
     def _outputs(self) -> dict[str, pulumi.Output[Any]]:
         ends = pulumi.Output.all(*(c.expires for c in self._certificates.values()))
         return {
             "scheduler_address": self._scheduler.address,
             "dashboard": self._scheduler.dashboard,
-            "workers": self._workers.count,
+            "workers": pulumi.Output.all(*(g.count for g in self._groups.values())).apply(sum),
             "environment": self._environment.identity,
             "environment_folder": self._environment.folder,
             "folder": self._host.folder,

@@ -4,9 +4,12 @@ Knows neither Pulumi nor a cloud. `load` reads what Pulumi hands to a program, `
 file; both give the same model, or a `SettingsError` with everything that is wrong.
 """
 
+from components.settings.keys import Change
+from components.settings.layout import Layout, nprocesses
 from components.settings.load import PROJECT, load, load_file
-from components.settings.model import PLATFORMS, Change, Layout, LocalSettings, Settings, nprocesses
+from components.settings.model import PLATFORMS, LocalSettings, Settings
 from components.settings.problems import Problem, SettingsError
+from components.settings.worker_group import WorkerGroup
 
 __all__ = [
     "PLATFORMS",
@@ -17,6 +20,7 @@ __all__ = [
     "Problem",
     "Settings",
     "SettingsError",
+    "WorkerGroup",
     "load",
     "load_file",
     "nprocesses",

@@ -7,13 +7,24 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from components.settings.model import AUTO, PLATFORMS, Settings, example_of, key_of
-from components.settings.problems import Problem, SettingsError, WrongValueError, did_you_mean, show
+from components.settings import entries as written
+from components.settings.keys import example_of, key_of
+from components.settings.model import PLATFORMS, Settings
+from components.settings.problems import (
+    Place,
+    Problem,
+    SettingsError,
+    WrongValueError,
+    did_you_mean,
+    path,
+    show,
+)
 from components.settings.rules import RULES
 from components.settings.stack_file import read
+from components.settings.worker_group import WorkerGroup
 
 PROJECT = "dask-cluster"
 """The name in `Pulumi.yaml`: the namespace of every key that is ours."""
@@ -21,6 +32,8 @@ PROJECT = "dask-cluster"
 # A namespace this close to the project's is a slip, and Pulumi would ignore it without a word.
 _SLIP = 0.85
 _MISSING = "is missing"
+# Pydantic's word for an unknown key.
+_EXTRA = "extra_forbidden"
 
 
 def load(
@@ -74,7 +87,7 @@ def load_file(path: str | Path, *, project: str = PROJECT) -> Settings:
     return _build(entries, [*problems, *slips], source=str(path))
 
 
-def _keys(models: Collection[type[Settings]]) -> list[str]:
+def _keys(models: Collection[type[BaseModel]]) -> list[str]:
     return list(dict.fromkeys(key_of(name) for model in models for name in model.model_fields))
 
 
@@ -98,6 +111,7 @@ def _build(
     source: str,
     hidden: Collection[str] = (),
 ) -> Settings:
+    entries = written.opened(entries)
     model, found = _model(entries)
     known = _keys(PLATFORMS.values() if found else [model])
     own = {key: value for key, value in entries.items() if key in known}
@@ -109,11 +123,11 @@ def _build(
     # Who wrote `wokers` is told once and not also that `workers` is missing.
     told = {_bare(each.key) for each in problems} | {did_you_mean(key, known) for key in unknown}
     found = [each for each in found if each.problem != _MISSING or each.key not in told]
-    found += [_unknown(key, known) for key in unknown]
+    found += [_unknown((key,), known) for key in unknown]
     if settings is not None and not found and not problems:
         return settings
-    order = {key: index for index, key in enumerate(entries)}
-    found.sort(key=lambda each: order.get(_top(each.key), -1))
+    order = written.order(entries)
+    found.sort(key=lambda each: written.position(each.key, order))
     raise SettingsError([*problems, *found], source=source)
 
 
@@ -131,47 +145,61 @@ def _model(entries: Mapping[str, Any]) -> tuple[type[Settings], list[Problem]]:
     return stand_in, [Problem("platform", f"{show(named)} is no platform", remedy)]
 
 
-def _unknown(key: str, known: Collection[str]) -> Problem:
+def _unknown(where: Place, known: Collection[str], *, beside: Collection[str] = ()) -> Problem:
+    *start, key = where
     near = did_you_mean(key, known)
     remedy = f"Did you mean `{near}`?" if near else f"The keys are {', '.join(known)}."
-    return Problem(key, "unknown key", remedy)
+    if key in beside:
+        remedy = f"Write it beside `{start[0]}:`, for all workers."
+    return Problem(path(*where), "unknown key" + (" of a group" if start else ""), remedy)
 
 
 def _validate(
     model: type[Settings], entries: Mapping[str, Any]
 ) -> tuple[Settings | None, list[Problem]]:
+    # Names of fields are for Python: a file has only the keys.
     try:
-        return model.model_validate(entries), []
+        return model.model_validate(entries, by_alias=True, by_name=False), []
     except SettingsError as error:
         return None, list(error.problems)
     except ValidationError as error:
         details = error.errors(include_url=False)
-    problems = [_problem(each, model) for each in details]
-    wrong = {_top(each.key) for each in problems}
-    # What `auto` stands for is known only where the threads are.
-    if "threads" in wrong and entries.get("processes") == AUTO:
-        wrong.add("processes")
-    names = {name for name in model.model_fields if key_of(name) in wrong}
-    sound = {key: value for key, value in entries.items() if key not in wrong}
-    sound |= {key_of(name): example_of(model, name) for name in names}
+    wrong = {written.place(each["loc"]) for each in details}
+    wrong |= written.guessed(entries, wrong)
+    meant = {_meant(each) for each in details if each["type"] == _EXTRA}
+    problems = [
+        _problem(each, model)
+        for each in details
+        if each["type"] != "missing" or written.place(each["loc"]) not in meant
+    ]
     try:
-        model.model_validate(sound, context={"without": names})
+        sound = written.stand_in(entries, wrong, model)
+        model.model_validate(sound, by_alias=True, by_name=False, context={"without": wrong})
     except SettingsError as broken:
         problems += broken.problems
     return None, problems
 
 
+def _meant(detail: ErrorDetails) -> Place:
+    """Return the key that an unknown one in a group stands for, as it seems."""
+    *start, key = written.place(detail["loc"])
+    return (*start, did_you_mean(key, _keys([WorkerGroup])) or key)
+
+
 def _problem(detail: ErrorDetails, model: type[Settings]) -> Problem:
     parts = [part for part in detail["loc"] if part != "[key]"]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)[1:]
+    where = written.place(detail["loc"])
     wrong = detail.get("ctx", {}).get("error")
     if isinstance(wrong, WrongValueError):
-        return Problem(path, wrong.problem, wrong.remedy)
-    key = str(parts[0])
-    name = next(each for each in model.model_fields if key in {each, key_of(each)})
-    remedy = f"Write for example `{key}: {example_of(model, name)}`."
+        return Problem(path(*parts), wrong.problem, wrong.remedy)
+    of = written.model_at(model, where)
+    if detail["type"] == _EXTRA:
+        return _unknown(where, _keys([of]), beside=_keys([model]))
+    key = where[-1]
+    name = next(each for each in of.model_fields if key == key_of(each))
+    remedy = f"Write for example `{key}: {example_of(of, name)}`."
     problem = _MISSING if detail["type"] == "missing" else detail["msg"]
-    return Problem(path, problem, remedy)
+    return Problem(path(*parts), problem, remedy)
 
 
 def _bare(key: str) -> str:
@@ -185,8 +213,10 @@ def _top(path: str) -> str:
 def _hide(problem: Problem, hidden: Collection[str]) -> Problem:
     """Say only that a secret is wrong; a rule's sentence may name values of several keys."""
     key = _top(problem.key)
-    read = {key_of(name) for each in RULES if each.name == problem.rule for name in each.needs}
-    if problem.problem == _MISSING or (read.isdisjoint(hidden) and key not in hidden):
+    read = {name for each in RULES if each.name == problem.rule for name in each.keys(problem)}
+    if problem.key == key and problem.problem == _MISSING:
+        return problem
+    if read.isdisjoint(hidden) and key not in hidden:
         return problem
     remedy = f"No setting is a secret: write it with `pulumi config set {key} VALUE`."
     return Problem(key, "is wrong here; a secret is not shown", remedy, problem.rule)

@@ -9,6 +9,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+Place = tuple[str, ...]
+"""Keys on the way to a value: `("groups", "gpu", "maxWorkers")`."""
+
 _LONGEST_QUOTE = 40
 _NEAR = 0.6
 
@@ -82,6 +85,17 @@ def show(value: object) -> str:
     if isinstance(value, int | float):
         return repr(value)
     return "a list" if isinstance(value, list | tuple) else f"a {type(value).__name__}"
+
+
+def path(*parts: str | int) -> str:
+    """Write down where something stands: `resources.GPU`, `packages[1]`."""
+    return "".join(f"[{each}]" if isinstance(each, int) else f".{_part(each)}" for each in parts)[
+        1:
+    ]
+
+
+def _part(name: str) -> str:
+    return name if name.isprintable() and 0 < len(name) <= _LONGEST_QUOTE else show(name)
 
 
 def did_you_mean(word: str, known: Iterable[str], *, near: float = _NEAR) -> str | None:

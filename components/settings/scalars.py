@@ -21,7 +21,6 @@ from components.settings.problems import WrongValueError, show
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 MOST_THREADS = 1024
 MOST_WORKERS = 100_000
-SHORTEST_LIFETIME = 60.0
 
 Json = dict[str, Any]
 
@@ -121,24 +120,46 @@ def _quantity_schema(units: Mapping[str, float], least: float) -> list[Json]:
     return [{"type": "string", "pattern": pattern}, {"type": "number", "minimum": least}]
 
 
+def _seconds(value: object) -> float | None:
+    seconds = _quantity(value, _SECONDS)
+    return None if seconds is None else float(seconds)
+
+
+def duration(least: str, most: str = "", *, example: str, also: str = "") -> Reads:
+    """A time from `least` to `most`, as seconds; `also` is as in `whole`."""
+    words = f", or `{also}`" if also else ""
+    low, high = _seconds(least) or 0.0, _seconds(most)
+
+    def parse(value: object) -> float:
+        seconds = _seconds(value)
+        if seconds is None:
+            remedy = f"Write for example `{example}`{words}."
+            raise WrongValueError(f"{show(value)} is not a duration", remedy)
+        if seconds < low:
+            raise WrongValueError(f"{show(value)} is too short", f"Write at least `{least}`.")
+        if high is not None and seconds > high:
+            raise WrongValueError(f"{show(value)} is too long", f"Write at most `{most}`.")
+        return seconds
+
+    text, number = _quantity_schema(_SECONDS, low)
+    number |= {} if high is None else {"maximum": high}
+    return Reads(parse, {"anyOf": [*([{"const": also}] if also else []), text, number]})
+
+
+def or_null(reader: Reads) -> Reads:
+    """What another reader reads, or nothing at all; the other one names `null` to people."""
+
+    def parse(value: object) -> object:
+        return None if value is None or value in ("", "null") else reader.parse(value)
+
+    return Reads(parse, {"anyOf": [{"enum": [None, ""]}, *reader.schema["anyOf"]]})
+
+
 def _size(value: object) -> int:
     size = _quantity(value, _BYTES)
     if size is None:
         raise WrongValueError(f"{show(value)} is not a size", "Write for example `2 GiB`.")
     return int(size)
-
-
-def _lifetime(value: object) -> float | None:
-    if value is None or value in ("", "null"):
-        return None
-    seconds = _quantity(value, _SECONDS)
-    if seconds is None:
-        raise WrongValueError(
-            f"{show(value)} is not a duration", "Write for example `2 h`, or `null`."
-        )
-    if seconds < SHORTEST_LIFETIME:
-        raise WrongValueError(f"{show(value)} is too short for a worker", "Write at least `60 s`.")
-    return float(seconds)
 
 
 def _amount(value: object) -> float:
@@ -174,7 +195,8 @@ def _requirement(value: object) -> str:
     return str(requirement)
 
 
-def _mapping(value: object) -> object:
+def mapping(value: object) -> object:
+    """Read a mapping, also from JSON text; nothing is an empty one."""
     return _collection(value, dict, "a mapping", "Write `key: value` lines below it.")
 
 
@@ -201,6 +223,20 @@ def _collection(value: object, kind: type[dict[Any, Any] | list[Any]], name: str
     return found
 
 
+@dataclass(frozen=True)
+class OrJson:
+    """Tells an editor that an object may also stand there as JSON text, or as nothing."""
+
+    empty: bool = True
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> Json:
+        own = handler(schema)
+        text = {"type": "string", "pattern": r"^\s*\{[\s\S]*$"}
+        return _or_json(own, "{") if self.empty else {"anyOf": [own, text]}
+
+
 def _or_json(schema: Json, opening: str) -> Json:
     text = {"type": "string", "pattern": rf"^\s*(null|\{opening}[\s\S]*)?\s*$"}
     return {"anyOf": [schema, {"type": "null"}, text]}
@@ -213,17 +249,18 @@ _RESOURCES: Json = {
     "additionalProperties": _AMOUNT,
 }
 _SIZE: Json = {"anyOf": _quantity_schema(_BYTES, 128 * MIB)}
-_NEVER: Json = {"enum": [None, "", "null"]}
-_LIFETIME: Json = {"anyOf": [_NEVER, *_quantity_schema(_SECONDS, SHORTEST_LIFETIME)]}
 _PACKAGE: Json = {
     "type": "string",
     "pattern": r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*\(?\s*[<>=!~][^@/\\]*$",
 }
 
 Size = Annotated[int, Reads(_size, _SIZE)]
-Lifetime = Annotated[float | None, Reads(_lifetime, _LIFETIME)]
+Lifetime = Annotated[float | None, or_null(duration("60 s", example="2 h", also="null"))]
+DrainTimeout = Annotated[float, duration("1 s", "24 h", example="15 minutes")]
+Quiet = Annotated[float | None, or_null(duration("1 s", example="30 minutes", also="null"))]
 Port = Annotated[int, whole(ports.FIRST_FREE, ports.LAST, example=ports.SCHEDULER)]
 Workers = Annotated[int, whole(0, MOST_WORKERS, example=2)]
+MaxWorkers = Annotated[int | None, or_null(whole(1, MOST_WORKERS, example=8, also="null"))]
 Threads = Annotated[int, whole(1, MOST_THREADS, example=2)]
 Processes = Annotated[int, whole(1, MOST_THREADS, example=2, also="auto")]
 Resources = Annotated[
@@ -231,12 +268,12 @@ Resources = Annotated[
         Annotated[str, Reads(_resource_name, {"type": "string"})],
         Annotated[float, Reads(_amount, _AMOUNT)],
     ],
-    BeforeValidator(_mapping),
+    BeforeValidator(mapping),
     WithJsonSchema(_or_json(_RESOURCES, "{")),
 ]
 DaskConfiguration = Annotated[
     dict[str, Any],
-    Reads(_mapping, _or_json({"type": "object"}, "{")),
+    Reads(mapping, _or_json({"type": "object"}, "{")),
 ]
 Packages = Annotated[
     tuple[Annotated[str, Reads(_requirement, _PACKAGE)], ...],

@@ -56,10 +56,11 @@ def copied_files(python: str, images: Path = IMAGES) -> dict[str, Path]:
         python: Python's version, of which the minor counts.
         images: The folder that holds `environment/` and `node/`.
     """
-    packages = f"lib/python{minor(python)}/site-packages/dask_node"
+    packages = f"lib/python{minor(python)}/site-packages"
+    node = images / "node"
     files = {
-        f"{packages}/{source.name}": source
-        for source in sorted((images / "node" / "dask_node").glob("*.py"))
+        f"{packages}/{source.relative_to(node).as_posix()}": source
+        for source in sorted((node / "dask_node").rglob("*.py"))
     }
     return {"etc/dask/dask.yaml": images / "environment" / "dask.yaml", **files}
 

@@ -119,7 +119,7 @@ class Cluster:
 
     def pids(self) -> dict[str, int]:
         """Return the pids of the process table by name."""
-        return {p["name"]: p["pid"] for p in self.status()["processes"]}
+        return {p["name"]: p["pid"] for p in self.status(code=None)["processes"]}
 
     def security(self) -> Security:
         """Return the client's certificate and key, as the cluster's folder holds them."""

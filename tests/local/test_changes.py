@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 # One more edit at a time, on top of those before it.
 EDITS: dict[str, Any] = {
-    "workers": 3,
+    "workers": 2,
+    "maxWorkers": 3,
+    "groups": {"other": {"workers": 1}},
+    "idleStop": "2 h",
+    "noClientStop": "3 h",
+    "drainTimeout": "5 minutes",
     "threads": 4,
     "processes": 2,
     "memory": "600 MiB",
@@ -36,8 +41,9 @@ def documented() -> dict[str, str]:
 
 def seen(before: dict[str, int], after: dict[str, int]) -> str:
     """Say which processes of the first table are still the same in the second."""
-    same = {name for name, pid in before.items() if after.get(name) == pid}
-    if same == before.keys():
+    running = {name for name, pid in before.items() if pid}
+    same = {name for name in running if after.get(name) == before[name]}
+    if same == running:
         return Change.IN_PLACE.value
     if same == {"scheduler"}:
         return Change.ROLLS_WORKERS.value
@@ -45,7 +51,7 @@ def seen(before: dict[str, int], after: dict[str, int]) -> str:
 
 
 def test_each_setting_changes_what_the_table_says(project: Callable[..., Cluster]) -> None:
-    cluster = project()
+    cluster = project(workers=1)
     cluster.up()
     found = {}
     before = cluster.pids()

@@ -68,10 +68,12 @@ class Cluster:
         self, name: str, environment: Path | None = None, /, **more: str
     ) -> subprocess.Popen[bytes]:
         """Start one nanny with one worker; do not wait for it."""
-        command = ["worker", self.address, "--name", name, "--nthreads", "1", "--no-dashboard"]
+        command = [self.address, "--name", name, "--nthreads", "1", "--no-dashboard"]
         command += ["--memory-limit", "1GB", "--host", "127.0.0.1"]
         command += ["--local-directory", str(self.folder / name)]
-        return self._spawn(name, [self._python(environment), "-m", "dask", *command], **more)
+        return self._spawn(
+            name, [self._python(environment), "-m", "dask_node.worker", *command], **more
+        )
 
     def start_python(self, name: str, program: str) -> subprocess.Popen[bytes]:
         """Start a client's program, with its output in a file."""

@@ -42,6 +42,11 @@ async def main():
 asyncio.run(main())
 """
 
+COUNTERS = [
+    *("drained_keys", "drained_bytes", "dropped_keys", "interrupted_tasks", "died_workers"),
+    *("lost_keys computed", "lost_keys scattered", "lost_keys actor", "shuffle_restarts"),
+]
+
 
 def test_it_describes_the_whole_cluster(cluster: Cluster) -> None:
     cluster.start_scheduler()
@@ -67,8 +72,11 @@ def test_it_describes_the_whole_cluster(cluster: Cluster) -> None:
             "identity": cluster.environment.name,
             "tasks": {**states, "memory": 5, "processing": 1},
             "clients": 1,
+            "fleet": None,
+            "counters": dict.fromkeys(COUNTERS, 0),
         },
     )
+    assert abs(only.pop("clock_ahead")) < 5
     assert re.fullmatch(r"tls://127\.0\.0\.1:\d+", only.pop("address"))
     assert re.fullmatch(r"tls://127\.0\.0\.1:\d+", only.pop("nanny"))
     assert only.pop("pid") != worker.pid
@@ -82,6 +90,7 @@ def test_it_describes_the_whole_cluster(cluster: Cluster) -> None:
         "resources": {"GPU": 1},
         "processing": 1,
         "identity": cluster.environment.name,
+        "draining": None,
     }
     health = urlsplit(dashboard)._replace(path="/health")
     connection = HTTPConnection(health.netloc, timeout=10)

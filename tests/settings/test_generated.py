@@ -8,8 +8,17 @@ from typing import Any
 import pytest
 import yaml
 
-from components.settings import PLATFORMS, PROJECT, Change, LocalSettings, document, load_file
+from components.settings import (
+    PLATFORMS,
+    PROJECT,
+    Change,
+    LocalSettings,
+    WorkerGroup,
+    document,
+    load_file,
+)
 from components.settings.__main__ import write
+from components.settings.keys import key_of
 from components.settings.problems import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,13 +30,18 @@ SHIPPED = {
     "local": {
         "platform": "local",
         "workers": 2,
+        "max_workers": None,
         "threads": 1,
         "processes": 1,
         "memory": 2**30,
         "resources": {},
+        "groups": {},
         "scheduler_port": 8786,
         "dashboard_port": 8787,
         "lifetime": None,
+        "drain_timeout": 900.0,
+        "idle_stop": None,
+        "no_client_stop": None,
         "dask": {},
         "packages": (),
     },
@@ -90,7 +104,8 @@ def test_write_renews_both(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(f"a\n{document.BEGIN}\nold\n{document.END}\nz\n")
     write(tmp_path)
     text = (tmp_path / "README.md").read_text()
-    assert text == f"a\n{document.BEGIN}\n\n{document.table()}\n{document.END}\nz\n"
+    made = f"{document.table()}\n{document.group_keys()}"
+    assert text == f"a\n{document.BEGIN}\n\n{made}\n{document.END}\nz\n"
     assert (tmp_path / "schema.json").read_text() == document.schema_text()
 
 
@@ -104,32 +119,58 @@ def test_the_table_says_what_changing_a_key_does() -> None:
     assert {row[0].strip("`"): Change(row[3]) for row in rows} == {
         "platform": Change.REPLACES_EVERYTHING,
         "workers": Change.IN_PLACE,
+        "maxWorkers": Change.IN_PLACE,
         "threads": Change.ROLLS_WORKERS,
         "processes": Change.ROLLS_WORKERS,
         "memory": Change.ROLLS_WORKERS,
         "resources": Change.ROLLS_WORKERS,
+        "groups": Change.IN_PLACE,
         "schedulerPort": Change.REPLACES_SCHEDULER,
         "dashboardPort": Change.REPLACES_SCHEDULER,
         "lifetime": Change.ROLLS_WORKERS,
+        "drainTimeout": Change.ROLLS_WORKERS,
+        "idleStop": Change.IN_PLACE,
+        "noClientStop": Change.IN_PLACE,
         "dask": Change.REPLACES_SCHEDULER,
         "packages": Change.REPLACES_SCHEDULER,
     }
 
 
+def test_the_readme_lists_the_keys_of_a_group() -> None:
+    keys = ["workers", "maxWorkers", "threads", "processes", "memory", "resources"]
+    assert [key_of(name) for name in WorkerGroup.model_fields] == keys
+    listed = document.group_keys().partition(" keys ")[2].partition(".")[0]
+    assert re.findall(r"`(\w+)`", listed) == keys
+    assert re.findall(r"`(\w+)` \(required\)", listed) == ["workers"]
+
+
+def test_the_keys_of_a_group_are_described_as_those_at_the_top() -> None:
+    for name, field in WorkerGroup.model_fields.items():
+        top = LocalSettings.model_fields[name]
+        assert (top.description, top.annotation) == (field.description, field.annotation), name
+        assert document.schema()["definitions"]["WorkerGroup"]["properties"][key_of(name)] == {
+            "$ref": f"#/definitions/{key_of(name)}"
+        }
+
+
+def described() -> dict[str, Any]:
+    """What the schema says of each key."""
+    definitions = document.schema()["definitions"]
+    return {key: definitions[key] for key in map(key_of, LocalSettings.model_fields)}
+
+
 def test_the_defaults_that_are_shown_are_the_models(tmp_path: Path) -> None:
-    shown = {
-        key: value["default"]
-        for key, value in document.schema()["definitions"].items()
-        if "default" in value
-    }
+    shown = {key: value["default"] for key, value in described().items() if "default" in value}
     path = tmp_path / "Pulumi.x.yaml"
     path.write_text(yaml.safe_dump({"config": {"platform": "local", "workers": 2} | shown}))
     assert load_file(path) == LocalSettings(platform="local", workers=2)
-    assert len(shown) == len(LocalSettings.model_fields) - 3  # required ones, and `lifetime: null`
+    fields = LocalSettings.model_fields.values()
+    unset = [each for each in fields if each.is_required() or each.get_default() is None]
+    assert len(shown) == len(fields) - len(unset)
 
 
 def test_the_examples_in_the_schema_are_right(tmp_path: Path) -> None:
-    for key, value in document.schema()["definitions"].items():
+    for key, value in described().items():
         path = tmp_path / "Pulumi.x.yaml"
         least: dict[str, Any] = {"platform": "local", "workers": 2, "threads": 2}
         path.write_text(yaml.safe_dump({"config": least | {key: value["examples"][0]}}))
@@ -211,7 +252,10 @@ BEYOND_THE_SCHEMA = {
     "dask-reserved",
     "dask-section-wiped-out",
     "dask-spelled-twice",
+    "drain-timeout-too-long-in-words",
+    "group-inherits-nothing",
     "lifetime-too-short",
+    "max-workers-less-than-workers",
     "memory-too-little-per-process",
     "other-namespace-near",
     "packages-twice",
@@ -219,7 +263,10 @@ BEYOND_THE_SCHEMA = {
     "ports-the-same",
     "resources-not-split",
     "threads-not-split",
+    "too-many-at-the-most",
     "too-many-for-one-machine",
+    "too-many-in-a-group",
+    "too-many-in-all-groups",
     "too-many-processes-for-one-machine",
 }
 NOT_YAML = {"key-twice", "not-yaml"}

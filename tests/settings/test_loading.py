@@ -35,7 +35,18 @@ def test_the_project_may_have_another_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("empty", "key"), [("", "dask"), ("null", "lifetime"), ("null", "packages")]
+    ("empty", "key"),
+    [
+        ("", "dask"),
+        ("null", "lifetime"),
+        ("null", "packages"),
+        ("null", "groups"),
+        ("", "groups"),
+        ("", "maxWorkers"),
+        ("null", "maxWorkers"),
+        ("null", "idleStop"),
+        ("", "noClientStop"),
+    ],
 )
 def test_nothing_is_the_default(empty: str, key: str) -> None:
     assert load(LEAST | {f"dask-cluster:{key}": empty}) == load(LEAST)
@@ -56,6 +67,16 @@ SECRET = "hunter2-is-not-shown"  # noqa: S105 - nobody's
         ("dask", f'{{"a.{SECRET}": 1}}'),
         ("dask", f'{{"distributed": {{"comm": "{SECRET}"}}}}'),
         ("packages", f'["{SECRET}"]'),
+        ("maxWorkers", SECRET),
+        ("drainTimeout", SECRET),
+        ("idleStop", SECRET),
+        ("noClientStop", SECRET),
+        ("groups", SECRET),
+        ("groups", f'{{"{SECRET} ": {{"workers": 1}}}}'),
+        ("groups", f'{{"{SECRET}": {{}}}}'),
+        ("groups", f'{{"{SECRET}": {{"workers": 1, "threads": 3, "processes": 2}}}}'),
+        ("groups", f'{{"gpu": {{"workers": "{SECRET}"}}}}'),
+        ("groups", f'{{"gpu": {{"workers": 1, "{SECRET}": 1}}}}'),
     ],
 )
 def test_a_secret_is_named_and_not_shown(key: str, value: str) -> None:
@@ -78,6 +99,23 @@ def test_a_rule_does_not_show_the_secret_of_another_key() -> None:
     assert {each.key for each in caught.value.problems} == {"threads", "workers"}
 
 
+def test_a_groups_own_problem_is_told_though_a_key_at_the_top_is_secret() -> None:
+    wrong = {
+        "dask-cluster:processes": "1",
+        "dask-cluster:groups": '{"gpu": {"workers": 1, "threads": 3, "processes": 2}}',
+    }
+    with pytest.raises(SettingsError, match=r"groups\.gpu\.threads +3 cannot be split over 2"):
+        load(LEAST | wrong, secret_keys=["dask-cluster:processes"])
+
+
+def test_a_rule_does_not_show_a_secret_group_in_a_key_at_the_top() -> None:
+    wrong = {"dask-cluster:workers": "80", "dask-cluster:groups": '{"gpu": {"workers": 61}}'}
+    with pytest.raises(SettingsError) as caught:
+        load(LEAST | wrong, secret_keys=["dask-cluster:groups"])
+    assert "61" not in str(caught.value)
+    assert "141" not in str(caught.value)
+
+
 def test_a_secret_key_that_is_unknown_is_still_explained() -> None:
     with pytest.raises(SettingsError, match=r"wokers +unknown key\. Did you mean `workers`"):
         load(LEAST | {"dask-cluster:wokers": SECRET}, secret_keys=["dask-cluster:wokers"])
@@ -87,6 +125,7 @@ ODD: list[Any] = [
     None, True, 0, -1, 2.5, 10**20, float("nan"), float("-inf"), "", " ", "null", "[", "{}", "[]",
     "\0", "ä" * 5000, "9" * 5000, [], [None], [[]], {}, {"": None}, {"a": {"b": [{"c": set()}]}},
     {1: 2}, {"a.b": 1}, {"secure": "x"}, {"secure": {}}, b"x", {"x"}, ("a",), object(),
+    {"a\n": {"b\n": 1}}, {1: {2: 3}}, {"a": {"": {}}}, {"a": {"workers": 1, "memory": set()}},
 ]  # fmt: skip
 
 
@@ -179,7 +218,7 @@ def test_the_command_checks_files() -> None:
     done = python("-m", "components.settings", right, wrong)
     assert done.returncode == 1
     assert done.stdout == f"{right}: right\n"
-    assert done.stderr.startswith(f"{wrong}: 14 settings are wrong\n")
+    assert done.stderr.startswith(f"{wrong}: 19 settings are wrong\n")
     with pytest.raises(SettingsError) as caught:
         load_file(ROOT / wrong)
     assert [line.split()[0] for line in done.stderr.splitlines()[1:]] == [

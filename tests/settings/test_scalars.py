@@ -27,6 +27,9 @@ LIFETIME: TypeAdapter[float | None] = TypeAdapter(scalars.Lifetime)
 PACKAGES: TypeAdapter[tuple[str, ...]] = TypeAdapter(scalars.Packages)
 RESOURCES: TypeAdapter[dict[str, float]] = TypeAdapter(scalars.Resources)
 WORKERS: TypeAdapter[int] = TypeAdapter(scalars.Workers)
+MAX_WORKERS: TypeAdapter[int | None] = TypeAdapter(scalars.MaxWorkers)
+DRAIN: TypeAdapter[float] = TypeAdapter(scalars.DrainTimeout)
+QUIET: TypeAdapter[float | None] = TypeAdapter(scalars.Quiet)
 PORT: TypeAdapter[int] = TypeAdapter(scalars.Port)
 
 
@@ -77,6 +80,41 @@ def test_a_worker_may_live_for_ever(never: object) -> None:
 def test_what_is_not_a_lifetime(lifetime: object) -> None:
     with pytest.raises(ValidationError):
         LIFETIME.validate_python(lifetime)
+
+
+@pytest.mark.parametrize("never", [None, "", "null"])
+def test_most_workers_and_stops_may_be_left_open(never: object) -> None:
+    assert MAX_WORKERS.validate_python(never) is None
+    assert QUIET.validate_python(never) is None
+
+
+@pytest.mark.parametrize("timeout", [None, "", "null", "never", 0.999, "0 s", "86400.1 s", "2 d"])
+def test_what_is_not_a_time_to_drain(timeout: object) -> None:
+    """A supervisor counts on the end of it."""
+    with pytest.raises(ValidationError):
+        DRAIN.validate_python(timeout)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1 s", 1), (86400, 86400), ("1 d", 86400)])
+def test_the_ends_of_a_time_to_drain(text: object, seconds: float) -> None:
+    assert DRAIN.validate_python(text) == seconds
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1 s", 1), (1, 1), ("52 weeks", 52 * 604800)])
+def test_a_cluster_may_be_quiet_for_any_time(text: object, seconds: float) -> None:
+    assert QUIET.validate_python(text) == seconds
+
+
+@pytest.mark.parametrize("quiet", [0, "0.9 s", "soon", False])
+def test_what_is_not_a_time_to_be_quiet(quiet: object) -> None:
+    with pytest.raises(ValidationError):
+        QUIET.validate_python(quiet)
+
+
+@pytest.mark.parametrize("count", [0, "0", -1, 100_001, "many", True])
+def test_what_is_not_a_most(count: object) -> None:
+    with pytest.raises(ValidationError):
+        MAX_WORKERS.validate_python(count)
 
 
 @pytest.mark.parametrize("count", [4, "4", " 4 ", 4.0])

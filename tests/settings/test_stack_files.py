@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.settings import PROJECT, Problem, SettingsError, load, load_file
+from components.settings import PROJECT, Problem, SettingsError, WorkerGroup, load, load_file
 from components.settings.model import LocalSettings, key_of
 from components.settings.rules import RULES
 from components.settings.stack_file import read
@@ -95,10 +95,21 @@ def test_every_rule_is_reached_by_a_wrong_file() -> None:
     assert reached == {rule.name for rule in RULES}
 
 
+def test_every_rule_about_a_group_is_reached_at_the_top_and_in_a_group() -> None:
+    problems = [problem for path in BAD for problem in problems_of(path)]
+    for rule in RULES:
+        if rule.per_group:
+            keys = [each.key for each in problems if each.rule == rule.name]
+            assert [each for each in keys if each.startswith("groups.gpu.")], rule.name
+            assert [each for each in keys if not each.startswith("groups.")], rule.name
+
+
 def test_every_key_is_wrong_in_some_file_and_set_in_some_right_one() -> None:
     keys = {key_of(each) for each in LocalSettings.model_fields}
     wrong = {problem.key for path in BAD for problem in problems_of(path) if not problem.rule}
     assert {each.partition(".")[0].partition("[")[0] for each in wrong} >= keys
+    in_groups = {key_of(each) for each in WorkerGroup.model_fields}
+    assert {each.split(".")[2] for each in wrong if each.startswith("groups.gpu.")} >= in_groups
     used: set[str] = set()
     for path in VALID:
         used |= {key.rpartition(":")[2] for key in read(path, settings=())[0]}
@@ -107,7 +118,9 @@ def test_every_key_is_wrong_in_some_file_and_set_in_some_right_one() -> None:
 
 def test_rules_look_at_fields_that_exist() -> None:
     for rule in RULES:
-        assert rule.needs <= set(LocalSettings.model_fields), rule.name
+        fields = WorkerGroup.model_fields if rule.per_group else LocalSettings.model_fields
+        assert rule.needs <= set(fields), rule.name
+        assert rule.of_groups <= set(WorkerGroup.model_fields), rule.name
         assert rule.check.__doc__, rule.name
     assert len({rule.name for rule in RULES}) == len(RULES)
 

@@ -14,6 +14,7 @@ from collections import Counter
 from time import time
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from dask_node import roster
 from dask_node.compare import Group, same, sentence
 from dask_node.environment import Environment, own
 from dask_node.report import REPORT_OPERATION, describe
@@ -134,6 +135,7 @@ def dask_setup(server: Scheduler | Worker) -> None:
     server.handlers["register-worker"] = known.register_worker
     server.handlers[IDENTITY_OPERATION] = known.published
     server.handlers[REPORT_OPERATION] = lambda: describe(server)
+    roster.install(server)
     logger.info("Environment: %s", own()["identity"])
 
 

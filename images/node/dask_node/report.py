@@ -11,6 +11,7 @@ import asyncio
 import json
 import sys
 from collections import Counter
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from dask_node.environment import own_identity
@@ -19,11 +20,25 @@ if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import WorkerState
 
+    from dask_node.drain.scheduler import Drains
+
 REPORT_OPERATION = "dask_cluster_report"
+METRICS = "dask_cluster_"
+
+
+class DrainReport(TypedDict):
+    """A worker process that is about to end; times in seconds."""
+
+    reason: str
+    phase: str
+    seconds: float
+    limit: float
+    results: int
+    bytes: int
 
 
 class WorkerReport(TypedDict):
-    """One worker process; memory in bytes."""
+    """One worker process; memory in bytes, and by how many seconds its clock is ahead of ours."""
 
     name: str
     address: str
@@ -37,6 +52,8 @@ class WorkerReport(TypedDict):
     resources: dict[str, float]
     processing: int
     identity: str | None
+    clock_ahead: float
+    draining: DrainReport | None
 
 
 class Report(TypedDict):
@@ -49,6 +66,10 @@ class Report(TypedDict):
     workers: list[WorkerReport]
     tasks: dict[str, int]
     clients: int
+    # What the scaler says of the groups of workers; None without one.
+    fleet: dict[str, Any] | None
+    # Since this scheduler started: what ending workers handed over, and what was lost with them.
+    counters: dict[str, float]
 
 
 def describe(scheduler: Scheduler) -> Report:
@@ -62,19 +83,41 @@ def describe(scheduler: Scheduler) -> Report:
         tasks.update(prefix.states)
     del tasks["forgotten"]
     workers = sorted(scheduler.workers.values(), key=lambda worker: str(worker.name))
+    drains: Drains | None = scheduler.extensions.get("dask_cluster_drain")
+    scaler = scheduler.extensions.get("dask_cluster_scaler")
     return {
         "scheduler": scheduler.address,
         "dashboard": _dashboard(scheduler),
         "id": str(scheduler.id),
         "identity": own_identity(),
-        "workers": [_describe_worker(worker) for worker in workers],
+        "workers": [_describe_worker(worker, drains) for worker in workers],
         "tasks": dict(sorted(tasks.items())),
         # Dask keeps a client of its own name for work that outlives its submitter.
         "clients": len(scheduler.clients.keys() - {"fire-and-forget"}),
+        "fleet": scaler.describe() if scaler else None,
+        "counters": _counters(),
     }
 
 
-def _describe_worker(worker: WorkerState) -> WorkerReport:
+def _counters() -> dict[str, float]:
+    """Return our counters of the scheduler's `/metrics`, by name and label."""
+    # On the scheduler, where both are loaded.
+    from prometheus_client import Counter  # noqa: PLC0415
+
+    from dask_node import metrics  # noqa: PLC0415
+
+    ours = [metric for metric in vars(metrics).values() if isinstance(metric, Counter)]
+    samples = [
+        sample for counter in ours for family in counter.collect() for sample in family.samples
+    ]
+    return {
+        " ".join([s.name.removeprefix(METRICS).removesuffix("_total"), *s.labels.values()]): s.value
+        for s in samples
+        if s.name.endswith("_total")
+    }
+
+
+def _describe_worker(worker: WorkerState, drains: Drains | None) -> WorkerReport:
     return {
         "name": str(worker.name),
         "address": worker.address,
@@ -89,6 +132,23 @@ def _describe_worker(worker: WorkerState) -> WorkerReport:
         "processing": len(worker.processing),
         # The key under which dask_node.identity leaves it.
         "identity": worker.extra.get("dask_cluster_environment"),
+        "clock_ahead": -worker.time_delay,
+        "draining": _describe_drain(worker, drains),
+    }
+
+
+def _describe_drain(worker: WorkerState, drains: Drains | None) -> DrainReport | None:
+    drain = drains.going.get(str(worker.name)) if drains else None
+    if drains is None or drain is None:
+        return None
+    held = drains.at_risk([worker])
+    return {
+        "reason": drain.reason,
+        "phase": drain.phase,
+        "seconds": monotonic() - drain.began,
+        "limit": drain.seconds,
+        "results": len(held),
+        "bytes": sum(task.nbytes for task in held),
     }
 
 

@@ -1,0 +1,30 @@
+"""How a worker, one place, is split into processes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_MOST_PROCESSES_EACH_A_CORE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How one worker (a place) is split into processes.
+
+    Attributes:
+        processes: Processes of one worker.
+        threads: Threads of one process.
+        memory: Bytes of one process.
+        resources: Abstract resources of one process.
+    """
+
+    processes: int
+    threads: int
+    memory: int
+    resources: Mapping[str, float]
+
+
+def nprocesses(threads: int) -> int:
+    """Split threads into processes as Dask's `--nworkers auto` does, without importing it."""
+    if threads <= _MOST_PROCESSES_EACH_A_CORE:
+        return threads
+    return next(n for n in range(1, threads + 1) if threads % n == 0 and n * n >= threads)
