@@ -63,8 +63,7 @@ def faults(view: View) -> list[str]:
         lines.append(f"The scheduler gives no report: {view.error}")
     else:
         registered = {w["name"].rpartition("-")[0] for w in view.report["workers"]}
-        running = {p.name for p in view.processes if p.state in {"RUNNING", "STARTING"}}
-        missing = running - registered - {"scheduler"}
+        missing = {p.name for p in view.processes if view.ought_to_register(p)} - registered
         if missing:
             names = ", ".join(sorted(missing, key=_natural))
             lines.append(f"Not registered with the scheduler: {names}.")

@@ -12,6 +12,7 @@ from typing import Any
 from components.local.process_table import ProcessTable
 
 REPORT_SECONDS = 20
+START_SECONDS = 60  # a worker that the scaler has started may take this long to register
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,12 @@ class View:
     def amiss(self) -> list[Process]:
         """The processes that ought to run and do not."""
         return [p for p in self.processes if not p.up and not (p.down and self._is_free(p))]
+
+    def ought_to_register(self, process: Process) -> bool:
+        """Say whether a process should be among the scheduler's workers by now."""
+        if process.name == "scheduler" or process.state not in {"RUNNING", "STARTING"}:
+            return False
+        return process.uptime > START_SECONDS or not self._is_free(process)
 
     def _is_free(self, process: Process) -> bool:
         """Say whether the scaler, or an idle stop, may have stopped this process."""

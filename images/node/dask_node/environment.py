@@ -92,9 +92,18 @@ def normalised_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@lru_cache(maxsize=1)
 def _packages_at(folders: tuple[tuple[str, int], ...]) -> dict[str, str]:
-    return installed_packages(folder for folder, _ in folders)
+    found: dict[str, str] = {}
+    for folder, changed in folders:
+        found = _packages_of(folder, changed) | found
+    return found
+
+
+# One by one: Dask adds the local directory of each worker to `sys.path`, and a process with many
+# workers would read all folders again for each of them.
+@lru_cache(maxsize=1024)
+def _packages_of(folder: str, _changed: int) -> dict[str, str]:
+    return installed_packages([folder])
 
 
 def _changed(folder: str) -> int:
