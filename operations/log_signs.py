@@ -39,7 +39,7 @@ SIGNS = (
         "The line says why. More workers, more memory or a longer `drainTimeout` help.",
     ),
     Sign(
-        r"dask_node\.drain - WARNING - .* ended without a drain",
+        r"dask_node\.drain - WARNING - .* ended (without a drain|before its drain was done)",
         "a worker was killed, or ended by itself",
         "Look for its last lines; a kill by the system for want of memory leaves none.",
     ),

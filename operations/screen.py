@@ -68,8 +68,9 @@ def faults(view: View) -> list[str]:
             names = ", ".join(sorted(missing, key=_natural))
             lines.append(f"Not registered with the scheduler: {names}.")
     for name, group in view.fleet["groups"].items():
-        if group["running"] < group["workers"] and group["scaled"] and not view.fleet["stopped"]:
-            lines.append(f"Group {name} has {group['running']} of {group['workers']} workers.")
+        there = group["running"]
+        if name in view.scaled and there < group["workers"] and not view.fleet["stopped"]:
+            lines.append(f"Group {name} has {there} of at least {group['workers']} workers.")
     return lines
 
 
@@ -81,7 +82,7 @@ def _fleet(view: View) -> list[str]:
     lines += [
         f"group {name}: {group['workers']} to {group['limit']} workers, {group['wanted']} wanted"
         for name, group in view.fleet["groups"].items()
-        if group["scaled"]
+        if name in view.scaled
     ]
     counters = view.report.get("counters", {})
     handed, size = counters.get("drained_keys", 0), counters.get("drained_bytes", 0)

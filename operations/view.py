@@ -53,12 +53,14 @@ class View:
         processes: The process table; empty without a supervisor.
         report: What ``python -m dask_node.report`` printed: the scheduler's view.
         error: Why there is no report, or None.
+        scaled: The groups of workers whose number the scaler decides.
     """
 
     supervisor: bool
     processes: list[Process] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    scaled: frozenset[str] = frozenset()
 
     @property
     def fleet(self) -> dict[str, Any]:
@@ -74,16 +76,17 @@ class View:
         """Say whether a process should be among the scheduler's workers by now."""
         if process.name == "scheduler" or process.state not in {"RUNNING", "STARTING"}:
             return False
+        if self.fleet["stopped"]:
+            return False
         return process.uptime > START_SECONDS or not self._is_free(process)
 
     def _is_free(self, process: Process) -> bool:
         """Say whether the scaler, or an idle stop, may have stopped this process."""
-        group = self.fleet["groups"].get(process.name.rpartition("-")[0])
-        return group is not None and (group["scaled"] or bool(self.fleet["stopped"]))
+        return process.name.rpartition("-")[0] in self.scaled or bool(self.fleet["stopped"])
 
     def as_json(self) -> dict[str, Any]:
         """Return the view as plain data."""
-        return asdict(self)
+        return asdict(self) | {"scaled": sorted(self.scaled)}
 
 
 def client_environment(outputs: dict[str, Any]) -> dict[str, str]:
@@ -109,14 +112,25 @@ def client_environment(outputs: dict[str, Any]) -> dict[str, str]:
 
 def look(outputs: dict[str, Any]) -> View:
     """Look at the cluster of a stack, through its supervisor and its scheduler."""
-    table = process_table(Path(outputs["folder"]))
+    # In this order: a worker that is stopped between the two is still in the report and not missed.
     report = _report(outputs)
+    table = process_table(Path(outputs["folder"]))
     return View(
         supervisor=table is not None,
         processes=table or [],
         report=report if "error" not in report else {},
         error=report.get("error"),
+        scaled=_scaled_groups(Path(outputs["folder"])),
     )
+
+
+def _scaled_groups(folder: Path) -> frozenset[str]:
+    """Return the groups that have a `maxWorkers`, as the last `up` wrote them down.
+
+    The scaler itself says so only after its next look.
+    """
+    groups = [path for path in (folder / "fleet").glob("*.json") if path.name != "cluster.json"]
+    return frozenset(path.stem for path in groups if json.loads(path.read_text())["maxWorkers"])
 
 
 def process_table(folder: Path) -> list[Process] | None:

@@ -191,7 +191,7 @@ class Drains:
         """Wait for running tasks, for half of the time; not where their results have no home."""
         asked = monotonic()
         while self._running(drain) and not self._nowhere_to_go(drain):
-            if drain.left < drain.seconds / 2:
+            if drain.left <= drain.seconds / 2:
                 return
             if monotonic() > asked + RETRY_SECONDS:
                 # A task may have been stolen for it meanwhile, or it is a new process.
