@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.local.cluster import Cluster, changes
-from tests.local.test_drain import metric, workers
+from tests.local.load import metric, workers
 from tests.local.test_lifecycle import COUNT
 from tests.local.test_resilience import wait_until
 
@@ -24,19 +24,24 @@ QUICKLY = {"distributed": {"adaptive": {"interval": "300ms", "target-duration": 
 
 
 @pytest.fixture(scope="module")
-def scaled() -> Iterator[Cluster]:
+def shared() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="dc-") as folder:
-        cluster = Cluster.prepare(
-            Path(folder).resolve() / "shared",
-            workers=1,
-            maxWorkers=3,
-            groups={"gpu": {"workers": 0, "maxWorkers": 1, "resources": {"GPU": 1}}},
-            dask=QUICKLY,
-        )
-        cluster.up()
+        gpu = {"workers": 0, "maxWorkers": 1, "resources": {"GPU": 1}}
+        path = Path(folder).resolve() / "shared"
+        cluster = Cluster.prepare(path, groups={"gpu": gpu}, dask=QUICKLY)
         yield cluster
         cluster.destroy()
         assert cluster.left() == []
+
+
+@pytest.fixture
+def scaled(shared: Cluster) -> Cluster:
+    """From one worker to three, whatever the test before has left."""
+    shared.edit(workers=1, maxWorkers=3, idleStop=None)
+    shared.up()
+    with shared.client() as client:
+        wait_until("1 worker", lambda: len(workers(client)) == 1)
+    return shared
 
 
 def names(client: Client) -> list[str]:
@@ -55,7 +60,7 @@ def test_work_brings_workers_and_its_end_takes_them_away(scaled: Cluster) -> Non
         wait_until("3 workers", lambda: len(workers(client)) == 3)
         assert names(client) == ["worker-0", "worker-1", "worker-2"]
         before = scaled.pids()
-        assert changes(scaled.up()) == {"unchanged": COUNT + 1}
+        assert changes(scaled.up()) == {"unchanged": COUNT + 1}  # of them one more group
         assert scaled.pids() == before, "an update changed the scaler's number"
         assert client.gather(futures) == list(range(400))
         assert metric(client, 'limit_workers{group="worker"}') == 3
@@ -93,8 +98,8 @@ def test_adding_and_removing_the_scaler(scaled: Cluster) -> None:
 
 
 def test_an_idle_stop_and_what_ends_it(scaled: Cluster) -> None:
-    scaled.edit(idleStop="2 s")
-    assert changes(scaled.up()) == {"updated": 1, "unchanged": COUNT}
+    scaled.edit(idleStop="2 s", maxWorkers=None)
+    scaled.up()
     with scaled.client() as client:
         wait_until("no workers", lambda: not workers(client))
         wait_until("it says so", lambda: bool(scaled.status()["report"]["fleet"]["stopped"]))
@@ -107,7 +112,7 @@ def test_an_idle_stop_and_what_ends_it(scaled: Cluster) -> None:
         del held
         wait_until("no workers again", lambda: not workers(client))
     scaled.edit(idleStop="1 h")
-    assert changes(scaled.up())["updated"] == 2
+    assert changes(scaled.up()) == {"updated": 2, "unchanged": COUNT - 1}
     with scaled.client() as client:
         assert names(client) == ["worker-0"]
         assert metric(client, 'lost_keys_total{kind="computed"}') == 0

@@ -122,7 +122,7 @@ def test_more_memory_than_there_is(seen: Seen) -> None:
 SIGNS = {
     "distributed.dask_node.drain - ERROR - LOST with worker-0-0: 3 results": "results were lost",
     "distributed.dask_node.drain - WARNING - worker-0-0 ended without a drain": "a worker was kill",
-    "distributed.dask_node.drain - WARNING - w-0 ended before its drain was done": "a worker was ki",
+    "distributed.dask_node.drain - WARNING - w-0-0 ended before its drain was done": "a worker w",
     "distributed.scheduler - ERROR - Refused worker worker-1-0": "a worker was not admitted",
     "ValueError: Unable to connect to scheduler: this worker runs": "a worker was not admitted",
     "distributed.protocol.pickle - ERROR - Failed to serialize <x>.": "something is too large",
