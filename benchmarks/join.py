@@ -17,28 +17,31 @@ import contextlib
 import json
 import os
 import resource
-import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from benchmarks.clusters import (
+    PATIENCE,
+    Scheduler,
+    line_of,
+    plain_scheduler,
+    say,
+    stack,
+    started,
+    tell,
+    until,
+    workplace,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-COMMAND = ROOT / ".venv" / "bin" / "dask-cluster"
-PARTS = ("Pulumi.yaml", "__main__.py", "pyproject.toml", "uv.lock", "components", "images")
 FILES_OF_A_WORKER = 6  # measured: 2 at the scheduler, 5 in the worker's own process
 SPARE_FILES = 500
-PATIENCE = 180.0
 
 # Runs in the environment. It waits for "go" on its standard input, makes its workers, and prints
 # when each had registered: time.monotonic() is the same clock in all processes of a machine.
@@ -67,16 +70,6 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @dataclass(frozen=True)
-class Scheduler:
-    """A running scheduler, and what its workers need."""
-
-    address: str
-    dashboard: str
-    python: str
-    environ: dict[str, str]
-
-
-@dataclass(frozen=True)
 class Result:
     """What one scheduler did with the workers."""
 
@@ -89,15 +82,13 @@ def main() -> int:
     """Measure both, print the table and return the exit code."""
     given = arguments()
     raise_limit(given.workers)
-    # Ended by a signal is ended in order, as on Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     mine, theirs = [], []
-    with tempfile.TemporaryDirectory(prefix="dc-") as name, both(Path(name).resolve()) as running:
+    with workplace() as place, both(place) as running:
         ours, peer = running
         say(f"{given.workers} workers in {given.processes} processes, {os.cpu_count()} cores")
         say(f"{'':<26} joined   lost after {given.hold:g} s   seconds")
         for n in range(given.rounds):
-            folder = Path(name) / str(n)
+            folder = place / str(n)
             mine.append(shown("dask-cluster", measure(ours, folder / "ours", given)))
             theirs.append(shown("dask scheduler, plain TLS", measure(peer, folder / "peer", given)))
     medians = [statistics.median(r.seconds for r in results) for results in (mine, theirs)]
@@ -141,70 +132,11 @@ def raise_limit(workers: int) -> None:
 @contextlib.contextmanager
 def both(folder: Path) -> Iterator[tuple[Scheduler, Scheduler]]:
     """Run the scheduler of a stack, and a plain one with its certificates."""
-    with stack(folder) as ours, plain_scheduler(ours, folder) as peer:
-        yield ours, peer
-
-
-@contextlib.contextmanager
-def stack(folder: Path) -> Iterator[Scheduler]:
-    """Bring up a stack without workers in a copy of the project, and take it down."""
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / part)
-    built = ROOT / ".dask-cluster" / "environments"
-    built.mkdir(parents=True, exist_ok=True)
-    (folder / ".dask-cluster").mkdir()
-    (folder / ".dask-cluster" / "environments").symlink_to(built)
-    (folder / "stacks").mkdir()
-    scheduler, dashboard = free_ports()
-    settings = {"platform": "local", "workers": 0}
-    settings |= {"schedulerPort": scheduler, "dashboardPort": dashboard}
-    # JSON is YAML.
-    (folder / "stacks" / "Pulumi.local.yaml").write_text(json.dumps({"config": settings}))
-    try:
-        command(folder, "up", "local", "--yes")
-        found = json.loads(command(folder, "outputs", "local", "--json"))
-        yield Scheduler(
-            found["scheduler_address"],
-            found["dashboard"],
-            str(Path(found["environment_folder"]) / "bin" / "python"),
-            environ_of(found),
-        )
-    finally:
-        with undisturbed():
-            command(folder, "destroy", "local", "--yes")
-
-
-def environ_of(outputs: dict[str, Any]) -> dict[str, str]:
-    """Return the variables that the platform gives its workers."""
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
-    return kept | {
-        "DASK_CONFIG": str(Path(outputs["folder"]) / "dask.yaml"),
-        "DASK_CLUSTER_FOLDER": outputs["folder"],
-        "DASK_CLUSTER_ENVIRONMENT": outputs["environment"],
-    }
-
-
-@contextlib.contextmanager
-def plain_scheduler(ours: Scheduler, folder: Path) -> Iterator[Scheduler]:
-    """Run ``dask scheduler`` with the certificates of the stack and without our preloads."""
-    # A variable wins over dask.yaml.
-    preloads = {f"DASK_DISTRIBUTED__{each}__PRELOAD": "[]" for each in ("SCHEDULER", "WORKER")}
-    file, environ = folder / "scheduler.json", ours.environ | preloads
-    words = [ours.python, "-m", "dask", "scheduler", "--protocol", "tls", "--host", "127.0.0.1"]
-    words += ["--port", "0", "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]
-    with started(words, environ, folder / "peer.log"):
-        deadline = time.monotonic() + PATIENCE
-        while not (file.exists() and file.stat().st_size):
-            if time.monotonic() > deadline:
-                raise SystemExit((folder / "peer.log").read_text())
-            time.sleep(0.05)
-        found = json.loads(file.read_text())
-        dashboard = f"http://127.0.0.1:{found['services']['dashboard']}"
-        yield Scheduler(found["address"], dashboard, ours.python, environ)
+    with stack(folder / "stack", workers=0) as made:
+        made.up()
+        ours = made.scheduler()
+        with plain_scheduler(ours, folder / "peer") as peer:
+            yield ours, peer
 
 
 def measure(scheduler: Scheduler, folder: Path, given: argparse.Namespace) -> Result:
@@ -225,107 +157,14 @@ def measure(scheduler: Scheduler, folder: Path, given: argparse.Namespace) -> Re
             line_of(process, log)
         start = time.monotonic()
         for process, _ in running:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
+            tell(process, "go")
         moments = [moment for each in running for moment in json.loads(line_of(*each))]
-        before = registered(scheduler)
+        before = scheduler.registered()
         time.sleep(given.hold)
-        lost = before - registered(scheduler)
+        lost = before - scheduler.registered()
     # The next round is not to pay for taking these off the list.
-    deadline = time.monotonic() + PATIENCE
-    while registered(scheduler):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{scheduler.address} keeps workers that ended")
-        time.sleep(0.2)
+    until(lambda: not scheduler.registered(), "the scheduler to forget workers that ended")
     return Result(len(before), len(lost), max(moments) - start)
-
-
-@contextlib.contextmanager
-def started(
-    words: list[str], environ: dict[str, str], log: Path
-) -> Iterator[subprocess.Popen[str]]:
-    """Start a process with its errors in a file; end it."""
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            words,
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for this program, which ends the others
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def line_of(process: subprocess.Popen[str], log: Path) -> str:
-    """Return the next line that a process prints.
-
-    Raises:
-        SystemExit: It ended first.
-    """
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        said = log.read_text()[-2000:]
-        raise SystemExit(f"a process of workers ended with {process.wait()}:\n{said}")
-    return line
-
-
-def registered(scheduler: Scheduler) -> set[str]:
-    """Return the addresses of the workers that the scheduler knows."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for loopback
-    with direct.open(f"{scheduler.dashboard}/json/identity.json", timeout=PATIENCE) as answer:
-        return set(json.load(answer)["workers"])
-
-
-def command(folder: Path, *words: str) -> str:
-    """Run ``dask-cluster`` in the copy and return what it printed.
-
-    Raises:
-        SystemExit: It failed.
-    """
-    done = subprocess.run(
-        [str(COMMAND), *words],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"dask-cluster {words[0]}: {done.stdout}{done.stderr}")
-    return done.stdout
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let no second Ctrl-C break off the taking down."""
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
-def free_ports() -> tuple[int, int]:
-    """Return two ports that nobody listens on."""
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
-
-
-def say(text: str) -> None:
-    """Print a line."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

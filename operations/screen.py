@@ -79,6 +79,8 @@ def _fleet(view: View) -> list[str]:
     lines = [f"{w['name']} is draining: {_drain(w['draining'])}" for w in _draining(view)]
     if view.fleet["stopped"]:
         lines.append(f"stopped: {view.fleet['stopped']}. Work that arrives, or `up`, starts them.")
+    if (left := view.fleet.get("stops_in")) is not None and not view.fleet["stopped"]:
+        lines.append(f"idle: the workers are stopped in {left:.0f} s, if nobody comes")
     lines += [
         f"group {name}: {group['workers']} to {group['limit']} workers, {group['wanted']} wanted"
         for name, group in view.fleet["groups"].items()

@@ -180,3 +180,13 @@ def test_the_time_without_work_counts_from_the_start_of_the_places() -> None:
     # None when nothing counts: before there is anything to stop, and at each sign of work.
     assert described[:501] == [None] * 500 + [99]
     assert described[549:552] == [50, None, 99]
+
+
+def test_a_group_that_still_ends_is_woken_as_a_whole() -> None:
+    """By a scheduler that was started anew in the middle of an idle stop."""
+    fleet = FakeFleet(group(workers=2), idle_stop=100)
+    fleet.stopping["worker"] = {"worker-1"}
+    fleet.scheduler.ask(fleet.groups["worker"], 5)
+    assert [fleet.tick(0), fleet.tick(1)] == [[], []]
+    fleet.end("worker", "worker-1")
+    assert [fleet.tick(2), fleet.tick(3)] == [[("start", "worker", 2)], []]
