@@ -1,4 +1,10 @@
-"""Moving results from workers that end to workers that stay: Dask's own code, and its gaps."""
+"""Moving results from workers that end to workers that stay, by Dask's active memory manager.
+
+Not by `Scheduler.retire_workers` (distributed 2026.8): each call of it, and each interval of the
+manager, asks again for the copies of all workers that retire, also for those on their way, and
+mostly of another worker. What takes longer than 2 s to move travels nearly twice, and fills the
+memory of two workers. It also refuses a worker with actors as a whole, and polls every 0.5 s.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +12,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from distributed.active_memory_manager import ActiveMemoryManagerPolicy, RetireWorker, Suggestion
-from distributed.comm.core import CommClosedError
+from distributed.active_memory_manager import ActiveMemoryManagerPolicy, Suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator
@@ -16,40 +21,46 @@ if TYPE_CHECKING:
     from distributed.active_memory_manager import ActiveMemoryManagerExtension
     from distributed.scheduler import TaskState, WorkerState
 
-# As long as Dask's own manager waits until it suggests a copy again (its `interval`).
-AGAIN_SECONDS = 2.0
+# No copy has arrived for this long: whoever was asked for the next ones may be dead or full.
+AGAIN_SECONDS = 10.0
 POLL_SECONDS = 0.05
+# A look at a million results takes a tenth of a second or two: looks are this far apart for each.
+POLL_SECONDS_EACH = 2e-6
 
 
-async def copy_away(
-    scheduler: Scheduler, workers: Collection[WorkerState], tasks: Collection[TaskState]
-) -> bool:
-    """Copy what these workers hold to others; say whether any could take it.
+async def copy_away(scheduler: Scheduler, tasks: Collection[TaskState]) -> bool:
+    """Copy results to workers that run; say whether all of them could be.
 
-    A copy on another worker that ends is safe to Dask: look again afterwards.
+    A copy on another worker that ends is none: its status is not `running`.
 
     Args:
         scheduler: Where this runs.
-        workers: They end, and take no tasks any more.
-        tasks: Their results that are nowhere else.
+        tasks: Results that are only on workers that end, and take no tasks any more.
     """
     if not scheduler.running:
         return False
-    if any(worker.actors for worker in workers):
-        await _copy_beside_actors(scheduler, tasks)
-        return True
-    addresses = [worker.address for worker in workers]
-    try:
-        moved = await scheduler.retire_workers(addresses, close_workers=False, remove=False)
-    except CommClosedError:
-        return False  # one of them has died this moment
-    finally:
-        _stop_retiring(scheduler, addresses)
-    return len(moved) == len(addresses)
+    manager: ActiveMemoryManagerExtension = scheduler.extensions["amm"]
+    manager.add_policy(_Copy(tasks))
+    manager.run_once()
+    left, limit = list(tasks), monotonic() + AGAIN_SECONDS
+    while waiting := [task for task in left if _waits(scheduler, task)]:
+        if len(waiting) < len(left):
+            limit = monotonic() + AGAIN_SECONDS
+        elif monotonic() > limit or not scheduler.running:
+            return False
+        left = waiting
+        await asyncio.sleep(max(POLL_SECONDS, POLL_SECONDS_EACH * len(left)))
+    return True
+
+
+def _waits(scheduler: Scheduler, task: TaskState) -> bool:
+    """Say whether a result is there, but not on a worker that runs."""
+    holders = task.who_has or set()
+    return bool(holders) and not holders & scheduler.running
 
 
 class _Copy(ActiveMemoryManagerPolicy):
-    """Suggest once to copy some results."""
+    """Suggest once to copy some results; Dask finds who takes which."""
 
     def __init__(self, tasks: Collection[TaskState]) -> None:
         self.tasks = tasks
@@ -58,31 +69,3 @@ class _Copy(ActiveMemoryManagerPolicy):
         self.manager.policies.remove(self)
         for task in self.tasks:
             yield Suggestion("replicate", task)
-
-
-async def _copy_beside_actors(scheduler: Scheduler, tasks: Collection[TaskState]) -> None:
-    """Do what Dask refuses for a worker with actors: its results can go all the same."""
-    manager = _manager(scheduler)
-    manager.add_policy(_Copy(tasks))
-    manager.run_once()
-    limit = monotonic() + AGAIN_SECONDS
-    while any(task.who_has and not task.who_has & scheduler.running for task in tasks):
-        if monotonic() > limit:
-            return
-        await asyncio.sleep(POLL_SECONDS)
-
-
-def _stop_retiring(scheduler: Scheduler, addresses: Collection[str]) -> None:
-    """Take back what `retire_workers` leaves behind where it is cut short.
-
-    Otherwise the manager empties a worker that stays after all, again and again.
-    """
-    manager = _manager(scheduler)
-    for policy in list(manager.policies):
-        if isinstance(policy, RetireWorker) and policy.address in addresses:
-            manager.policies.discard(policy)
-
-
-def _manager(scheduler: Scheduler) -> ActiveMemoryManagerExtension:
-    manager: ActiveMemoryManagerExtension = scheduler.extensions["amm"]
-    return manager

@@ -1,8 +1,7 @@
 """The scheduler's part of a drain: empty workers that are about to end, and remove them.
 
-Dask's `retire_workers` moves the data. Around it stands what it leaves out (distributed 2026.8):
-it does not wait for running tasks, it takes a copy on another leaving worker for a safe one, it
-drops results that arrive while it ends, and it gives up at once where no worker can take the data.
+It gives away what they have not begun, waits for what runs, has their results copied (`copies`),
+looks again, and removes them. Why not by Dask's own `retire_workers`: docs/decisions/0004.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ EXTENSION = "dask_cluster_drain"
 DRAIN_OPERATION = "dask_cluster_drain"
 # Several workers are told to end one after the other, within moments: data must not be moved to
 # one that is told next.
-SETTLE_SECONDS = 0.2
+SETTLE_SECONDS = 0.1
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 
@@ -201,7 +200,7 @@ class Drains:
 
     async def _move_data(self, drain: Drain) -> bool:
         """Copy what would be lost to workers that stay; say whether all of it is safe."""
-        while tasks := self.at_risk(workers := self.workers(drain)):
+        while tasks := self.at_risk(self.workers(drain)):
             drain.held |= tasks | self._running(drain)  # those may end meanwhile
             if self._nowhere_to_go(drain):
                 return False
@@ -210,12 +209,12 @@ class Drains:
                 return False
             try:
                 async with asyncio.timeout(drain.left):
-                    moved = await copy_away(self.scheduler, workers, tasks)
+                    moved = await copy_away(self.scheduler, tasks)
             except TimeoutError:
                 continue
             drain.why = "" if moved else "no other worker has room"
             # Look again: a copy on a worker that was told to end meanwhile is none.
-            await asyncio.sleep(min(SETTLE_SECONDS if moved else RETRY_SECONDS, drain.left))
+            await asyncio.sleep(min(POLL_SECONDS if moved else RETRY_SECONDS, drain.left))
         drain.why = ""
         return True
 
