@@ -36,7 +36,7 @@ demo: .venv/.program ## real work on the running cluster: 336,776 flights
 	@examples/demo.sh $(STACK)
 
 test: check ## all that needs no root, no Docker and no account
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist worksteal
 
 check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check

@@ -141,7 +141,7 @@ def _logs(outputs: dict[str, Any]) -> Iterator[tuple[bool, str]]:
         said = f"logs: {sign.meaning} ({count} lines in the last hour). {sign.remedy}"
         yield False, f"{said}\n      {path}: {line.strip()}"
     if not signs:
-        yield True, f"logs: no known sign of trouble within an hour in {folder}"
+        yield True, f"logs: without a known sign of trouble in the last hour: {folder}"
 
 
 def _certificates(outputs: dict[str, Any]) -> tuple[bool, str]:

@@ -114,13 +114,13 @@ class _WorkersProvider(dynamic.ResourceProvider):
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         group = _Group(props)
+        group.fleet_file.unlink(missing_ok=True)  # the scaler lets go of it
         if not group.table.alive():
             return
         if group.name in group.listed():
             group.table.end(group.name)  # a destroy: nobody is left to want the data
         else:
             group.table.apply(group.name, {})
-        group.fleet_file.unlink(missing_ok=True)
 
 
 class _Group:

@@ -17,6 +17,8 @@ import psutil
 import yaml
 from distributed import Client, Security
 
+from components.local.process_table import ProcessTable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -118,8 +120,8 @@ class Cluster:
         return found
 
     def pids(self) -> dict[str, int]:
-        """Return the pids of the process table by name."""
-        return {p["name"]: p["pid"] for p in self.status(code=None)["processes"]}
+        """Return the pids of the process table by name; 0 for what does not run."""
+        return {name: row["pid"] for name, row in ProcessTable(self.folder).states().items()}
 
     def security(self) -> Security:
         """Return the client's certificate and key, as the cluster's folder holds them."""

@@ -85,7 +85,7 @@ def threads(cluster: Cluster) -> list[int]:
     return [worker["nthreads"] for worker in cluster.status()["report"]["workers"]]
 
 
-@pytest.mark.parametrize("part", [0.5, 0.7, 0.9])
+@pytest.mark.parametrize("part", [0.6, 0.9])
 def test_an_edit_taken_back_after_a_kill_is_taken_back(
     project: Callable[..., Cluster], seconds_of_up: float, part: float
 ) -> None:

@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
     from distributed import Scheduler
 
-# Prints as it begins, and when the merged frame equals the one that pandas makes alone.
+# Prints as it begins, and when the merged frame equals the one that pandas makes alone. One of its
+# parts waits for a file, so that the shuffle cannot end before.
 MERGE = """
-import time
+import pathlib, sys, time
 import dask, numpy as np, pandas as pd
 import dask.dataframe as dd
 from dask.distributed import Client
 
-def slowly(frame):
-    time.sleep(0.2)
+def when_there(frame, path):
+    while 0 in frame.index and not pathlib.Path(path).exists():
+        time.sleep(0.1)
     return frame
 
 client = Client()
@@ -33,7 +35,8 @@ numbers = np.arange(100_000)
 left = pd.DataFrame({"key": numbers, "a": numbers * 2})
 right = pd.DataFrame({"key": numbers[::-1], "b": numbers[::-1] * 3})
 parts = [dd.from_pandas(frame, npartitions=40) for frame in (left, right)]
-future = client.compute(parts[0].map_partitions(slowly).merge(parts[1], on="key"))
+waiting = parts[0].map_partitions(when_there, sys.argv[1], meta=left)
+future = client.compute(waiting.merge(parts[1], on="key"))
 print("started", flush=True)
 merged = future.result().sort_values("key").reset_index(drop=True)
 pd.testing.assert_frame_equal(merged, left.merge(right, on="key").sort_values("key"))
@@ -55,16 +58,17 @@ def test_from_eight_workers_to_two(project: Callable[..., Cluster], tmp_path: Pa
     assert "and lost 0" in cluster.command("status", "local")
 
 
-def test_a_merge_during_a_shrink(project: Callable[..., Cluster]) -> None:
+def test_a_merge_during_a_shrink(project: Callable[..., Cluster], tmp_path: Path) -> None:
     """A P2P shuffle begins again when a participant goes: its result is right, and it is said."""
-    cluster = project(workers=3)
+    cluster = project(workers=3, drainTimeout="4 s")
     cluster.up()
 
     def shuffles(dask_scheduler: Scheduler) -> int:
         plugin: Any = dask_scheduler.plugins["shuffle"]
         return len(plugin.active_shuffles)
 
-    command = [str(COMMAND), "run", "local", "--", "python", "-c", MERGE]
+    file = tmp_path / "file"
+    command = [str(COMMAND), "run", "local", "--", "python", "-c", MERGE, str(file)]
     with (
         cluster.client() as client,
         subprocess.Popen(
@@ -76,5 +80,6 @@ def test_a_merge_during_a_shrink(project: Callable[..., Cluster]) -> None:
         wait_until("both sides shuffle", lambda: client.run_on_scheduler(shuffles) == 2)
         cluster.edit(workers=2)
         cluster.up()
+        file.touch()
         assert merging.stdout.read() == "equal 100000\n"
         assert metric(client, "shuffle_restarts_total") == 2
