@@ -12,3 +12,6 @@ os.environ.setdefault("UV", str(CACHE / "uv-tool" / "bin" / "uv"))
 os.environ.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# `.ci/run` sets it: what takes long is done more often, or one thing at a time.
+THOROUGH = bool(os.environ.get("DASK_CLUSTER_THOROUGH"))

@@ -76,7 +76,12 @@ class ProcessTable:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._rpc: Any = supervisor_rpc.connect(folder)
+        self._proxy = supervisor_rpc.connect(folder)
+        self._rpc: Any = self._proxy.supervisor
+
+    def close(self) -> None:
+        """Close the connection; for processes that live on."""
+        self._proxy("close")()
 
     def alive(self) -> bool:
         """Say whether a supervisor answers that is not about to end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xmlrpc.client import ServerProxy, Transport
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ SOCKET = "supervisor.sock"
 ANSWER_SECONDS = 10  # a supervisor that is stopped or swapped out must not hang its caller
 
 
-def connect(folder: Path) -> Any:  # noqa: ANN401  # its methods are the supervisor's
+def connect(folder: Path) -> ServerProxy:
     """Return the supervisor of the cluster in ``folder``; nothing is sent before the first call."""
-    return ServerProxy("http://localhost", transport=_SocketTransport(folder / SOCKET)).supervisor
+    return ServerProxy("http://localhost", transport=_SocketTransport(folder / SOCKET))
 
 
 class _SocketConnection(HTTPConnection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -121,7 +122,8 @@ class Cluster:
 
     def pids(self) -> dict[str, int]:
         """Return the pids of the process table by name; 0 for what does not run."""
-        return {name: row["pid"] for name, row in ProcessTable(self.folder).states().items()}
+        with contextlib.closing(ProcessTable(self.folder)) as table:
+            return {name: row["pid"] for name, row in table.states().items()}
 
     def security(self) -> Security:
         """Return the client's certificate and key, as the cluster's folder holds them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import tempfile
@@ -12,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import THOROUGH
 from tests.local.cluster import COMMAND, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEED = 20261121
-# `.ci/run` takes 20; they are the longest of the tests.
-KILLS = int(os.environ.get("DASK_CLUSTER_KILLS", "8"))
+KILLS = 20 if THOROUGH else 5
 # Parts of the time that an `up` takes on this machine, which the fixture below measures.
 MOMENTS = [round(random.Random(SEED + n).uniform(0.02, 1.0), 2) for n in range(KILLS)]  # noqa: S311
 

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def _logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Let tests read what our preloads log in this process."""
+    caplog.set_level("INFO", "distributed.dask_node")
+
+
 @pytest.fixture(scope="session")
 def environment() -> Path:
     return shared_environment()

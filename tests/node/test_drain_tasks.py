@@ -155,7 +155,7 @@ async def test_a_task_that_is_stolen_for_a_leaving_worker_goes_back(lab: Lab) ->
     await lab.begun("other gate")
     # What the scheduler does when a victim confirms (`WorkStealing.move_task_confirm`).
     [waiting] = await lab.compute("b", range(2, 3))
-    await until(lambda: lab.scheduler.tasks.get("work-2") is not None, "the task")
+    await until(lambda: "work-2" in lab.workers["b"].state.tasks, "the victim to have it")
     task = lab.state(2)
     victim, thief = task.processing_on, lab.scheduler.workers[lab.workers["a"].address]
     lab.scheduler.worker_send(

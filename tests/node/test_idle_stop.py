@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from prometheus_client import Counter
 
 
-@pytest.fixture(autouse=True)
-def _logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "distributed.dask_node")
-
-
 def value(counter: Counter) -> float:
     [family] = counter.collect()
     return sum(s.value for s in family.samples if s.name.endswith("_total"))

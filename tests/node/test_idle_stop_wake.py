@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from distributed import Client, Scheduler
 
 
-@pytest.fixture(autouse=True)
-def _logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "distributed.dask_node")
-
-
 async def by_submit(client: Client) -> None:
     assert await client.gather(client.map(abs, [-1, -2])) == [1, 2]
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.node.scaling import decisions, group
 from tests.node.simulation import FakeFleet, Task
 
 if TYPE_CHECKING:
+    import pytest
+
     from dask_node.fleet import Group
-
-
-@pytest.fixture(autouse=True)
-def _logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "distributed.dask_node")
 
 
 def ready(facts: Group) -> FakeFleet:
