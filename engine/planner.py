@@ -72,6 +72,7 @@ class Planner:
         if old is not None and old.external:
             raise PlanError(urn, "taking over an external resource is not supported by this engine")
         if old is None:
+            self._refuse_former(urn, goal)
             new.inputs = self._check(new, goal.inputs, None)
             return self._steps("create", Step("create", None, new))
         if urn in self._deletes:
@@ -89,6 +90,16 @@ class Planner:
             )
         new.inputs = self._check(new, wanted, old.inputs)
         return self._from_diff(goal, old, new)
+
+    def _refuse_former(self, urn: str, goal: Goal) -> None:
+        """Refuse to make anew what the state holds under a type's former name."""
+        for former in goal.former_types:
+            if urns.make(self._stack, self._project, goal.parent, former, goal.name) in self._olds:
+                raise PlanError(
+                    urn,
+                    f"the state holds it as a {former}, and renaming it is not supported by this "
+                    "engine; use Pulumi itself",
+                )
 
     def is_operated(self, urn: str) -> bool:
         """Whether the program has registered a resource that the state knows."""

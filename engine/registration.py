@@ -17,7 +17,6 @@ Request = resource_pb2.RegisterResourceRequest
 _REFUSED: Final = {
     "importId": "the option import_ (adopting an existing resource)",
     "remote": "remote components",
-    "aliases": "the option aliases",
     "aliasURNs": "the option aliases",
     "deletedWith": "the option deleted_with",
     "replace_with": "the option replace_with",
@@ -55,6 +54,7 @@ _READ: Final = frozenset(
         "pluginDownloadURL",
         "retainOnDelete",
         "sourcePosition",
+        "aliases",
     }
 )
 _TOLD: Final = frozenset(
@@ -118,7 +118,22 @@ def read_goal(request: Request, directory: Path) -> Goal:
         additional_secret_outputs=list(request.additionalSecretOutputs),
         custom_timeouts=_timeouts(request),
         source_position=_position(request.sourcePosition, directory),
+        former_types=_former_types(request),
     )
+
+
+def _former_types(request: Request) -> list[str]:
+    """The types that the SDK says this one was called before; it does so for whole packages.
+
+    Raises:
+        EngineError: An alias of another kind, which a person has written.
+    """
+    for alias in request.aliases:
+        # A part that is set to nothing is there all the same: protobuf's `oneof` keeps it.
+        if {part.name for part, value in alias.spec.ListFields() if value} != {"type"}:
+            what = f"{request.type} resource '{request.name}' uses the option aliases"
+            raise EngineError(f"{what}, which this engine does not support; use Pulumi itself")
+    return list(dict.fromkeys(alias.spec.type for alias in request.aliases))
 
 
 def _timeouts(request: Request) -> dict[str, float]:

@@ -92,6 +92,7 @@ class Goal:
         additional_secret_outputs: Outputs to keep secret.
         custom_timeouts: Seconds for `create`, `update`, `delete`, `read`.
         source_position: Where in the program.
+        former_types: What its type was called before.
     """
 
     type: str
@@ -110,6 +111,7 @@ class Goal:
     additional_secret_outputs: list[str] = field(default_factory=list)
     custom_timeouts: dict[str, float] = field(default_factory=dict)
     source_position: str = ""
+    former_types: list[str] = field(default_factory=list)
 
     def state(self, urn: str) -> ResourceState:
         """The state that the program wants, before any provider has seen it."""
