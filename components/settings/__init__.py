@@ -7,7 +7,17 @@ file; both give the same model, or a `SettingsError` with everything that is wro
 from components.settings.keys import Change
 from components.settings.layout import Layout, nprocesses
 from components.settings.load import PROJECT, load, load_file
-from components.settings.model import PLATFORMS, LocalSettings, Settings
+from components.settings.model import (
+    PLATFORMS,
+    Efs,
+    LocalSettings,
+    LocalWorkerGroup,
+    Lustre,
+    Settings,
+    VmSettings,
+    VmWorkerGroup,
+    Vpc,
+)
 from components.settings.problems import Problem, SettingsError
 from components.settings.worker_group import WorkerGroup
 
@@ -15,11 +25,17 @@ __all__ = [
     "PLATFORMS",
     "PROJECT",
     "Change",
+    "Efs",
     "Layout",
     "LocalSettings",
+    "LocalWorkerGroup",
+    "Lustre",
     "Problem",
     "Settings",
     "SettingsError",
+    "VmSettings",
+    "VmWorkerGroup",
+    "Vpc",
     "WorkerGroup",
     "load",
     "load_file",

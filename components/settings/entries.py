@@ -3,16 +3,18 @@
 Entries are a mapping, and so are its `groups` and each group in it; nothing else is opened.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from components.settings.base import Settings
 from components.settings.group_names import GROUPS
 from components.settings.keys import example_of, key_of
+from components.settings.layout import AUTO
 from components.settings.problems import Place, WrongValueError, path
 from components.settings.scalars import mapping
-from components.settings.worker_group import AUTO, WorkerGroup
+from components.settings.worker_group import WorkerGroup
 
 Entries = dict[str, Any]
 
@@ -65,30 +67,46 @@ def place(loc: Collection[str | int]) -> Place:
     return (first, *(rest[:2] if first == GROUPS else []))
 
 
-def model_at(model: type[BaseModel], where: Place) -> type[BaseModel]:
-    """Return the model whose key an entry is."""
-    return WorkerGroup if where[0] == GROUPS and len(where) > 1 else model
+def model_at(model: type[Settings], where: Sequence[str | int]) -> type[BaseModel]:
+    """Return the model whose key stands at a place, also within a key that is made of several."""
+    if where[0] == GROUPS and len(where) > 1:
+        return model.group_model
+    of: type[BaseModel] = model
+    for key in where[:-1]:
+        of = part_of(of, key) or of
+    return of
 
 
-def guessed(entries: Mapping[str, Any], wrong: Collection[Place]) -> set[Place]:
-    """Return where `auto` stands for a number that cannot be known: the threads are wrong."""
+def part_of(model: type[BaseModel], key: str | int) -> type[BaseModel] | None:
+    """Return the model of a key that is made of several, or None."""
+    field = next((each for name, each in model.model_fields.items() if key_of(name) == key), None)
+    kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+    found = (each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel))
+    return next(found, None)
+
+
+def guessed(
+    entries: Mapping[str, Any], wrong: Collection[Place], model: type[Settings]
+) -> set[Place]:
+    """Return where `auto` stands for a number that cannot be known: what it comes from is wrong."""
+    sources = set(map(key_of, model.group_model.auto_from))
     return {
         (*where[:-1], "processes")
         for where in wrong
-        if where[-1] == "threads" and _holder(entries, where).get("processes") == AUTO
+        if where[-1] in sources and _holder(entries, where).get("processes") == AUTO
     }
 
 
 def stand_in(
-    entries: Mapping[str, Any], wrong: Collection[Place], model: type[BaseModel]
+    entries: Mapping[str, Any], wrong: Collection[Place], model: type[Settings]
 ) -> Entries:
     """Return the entries with a right value in each of these places, or without the unknown key."""
     sound = opened(entries)
     for where in wrong:
         of, holder, key = model_at(model, where), _holder(sound, where), where[-1]
         name = next((each for each in of.model_fields if key_of(each) == key), None)
-        if of is WorkerGroup and len(where) == len((GROUPS, "a name")):
-            holder[key] = _least_group()
+        if of is model.group_model and len(where) == len((GROUPS, "a name")):
+            holder[key] = _least(model.group_model)
         elif name is None:
             holder.pop(key, None)
         else:
@@ -103,6 +121,6 @@ def _holder(entries: Mapping[str, Any], where: Place) -> Any:  # noqa: ANN401
     return holder
 
 
-def _least_group() -> Entries:
-    fields = WorkerGroup.model_fields
-    return {key_of(n): example_of(WorkerGroup, n) for n in fields if fields[n].is_required()}
+def _least(group: type[WorkerGroup]) -> Entries:
+    fields = group.model_fields
+    return {key_of(n): example_of(group, n) for n in fields if fields[n].is_required()}

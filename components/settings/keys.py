@@ -3,9 +3,22 @@
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
+
+
+class Keys(BaseModel):
+    """A model of keys of a stack file: they are camelCase, and an unknown one is an error."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
 
 
 class Change(StrEnum):

@@ -2,8 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+AUTO: Final = "auto"
+"""Written for `processes`: as many as Dask itself would start."""
 
 _MOST_PROCESSES_EACH_A_CORE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What one worker (a place) has, before it is split.
+
+    Attributes:
+        threads: Threads that Dask runs there.
+        memory: Bytes that Dask may use there.
+    """
+
+    threads: int
+    memory: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 Reads no file but the one that is named, and calls nothing outside of this process.
 """
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.settings import entries as written
+from components.settings.group_names import GROUPS
 from components.settings.keys import example_of, key_of
 from components.settings.model import PLATFORMS, Settings
 from components.settings.problems import (
@@ -24,7 +26,6 @@ from components.settings.problems import (
 )
 from components.settings.rules import RULES
 from components.settings.stack_file import read
-from components.settings.worker_group import WorkerGroup
 
 PROJECT = "dask-cluster"
 """The name in `Pulumi.yaml`: the namespace of every key that is ours."""
@@ -113,17 +114,18 @@ def _build(
 ) -> Settings:
     entries = written.opened(entries)
     model, found = _model(entries)
-    known = _keys(PLATFORMS.values() if found else [model])
+    known = _keys([model])
     own = {key: value for key, value in entries.items() if key in known}
     if found:
         own["platform"] = example_of(model, "platform")
+        known = _keys(PLATFORMS.values())
     settings, more = _validate(model, own)
     found = [_hide(each, hidden) for each in [*found, *more]]
     unknown = [key for key in entries if key not in known]
     # Who wrote `wokers` is told once and not also that `workers` is missing.
     told = {_bare(each.key) for each in problems} | {did_you_mean(key, known) for key in unknown}
     found = [each for each in found if each.problem != _MISSING or each.key not in told]
-    found += [_unknown((key,), known) for key in unknown]
+    found += [_unknown((key,), known, model) for key in unknown]
     if settings is not None and not found and not problems:
         return settings
     order = written.order(entries)
@@ -133,7 +135,7 @@ def _build(
 
 def _model(entries: Mapping[str, Any]) -> tuple[type[Settings], list[Problem]]:
     """Choose the model by the platform; a wrong one is stood in for, to find the other errors."""
-    stand_in = next(iter(PLATFORMS.values()))
+    stand_in = max(PLATFORMS.values(), key=lambda each: len(entries.keys() & set(_keys([each]))))
     names = " or ".join(f"`platform: {each}`" for each in PLATFORMS)
     if "platform" not in entries:
         return stand_in, [Problem("platform", _MISSING, f"Write {names}.")]
@@ -145,13 +147,23 @@ def _model(entries: Mapping[str, Any]) -> tuple[type[Settings], list[Problem]]:
     return stand_in, [Problem("platform", f"{show(named)} is no platform", remedy)]
 
 
-def _unknown(where: Place, known: Collection[str], *, beside: Collection[str] = ()) -> Problem:
-    *start, key = where
+def _unknown(where: Sequence[str | int], known: Collection[str], model: type[Settings]) -> Problem:
+    """Say what to make of a key that the model does not have where it stands."""
+    *start, key = map(str, where)
+    of = f" of {_holder_name(start)}" if start else ""
     near = did_you_mean(key, known)
     remedy = f"Did you mean `{near}`?" if near else f"The keys are {', '.join(known)}."
-    if key in beside:
+    if start and start[0] == GROUPS and key in _keys([model]):
         remedy = f"Write it beside `{start[0]}:`, for all workers."
-    return Problem(path(*where), "unknown key" + (" of a group" if start else ""), remedy)
+    elsewhere = [name for name, each in PLATFORMS.items() if key in _keys([each, each.group_model])]
+    if elsewhere and key not in _keys([model]) and (not start or start[0] == GROUPS):
+        problem = f"is a key of `platform: {elsewhere[0]}` only"
+        return Problem(path(*where), problem, "Remove it, or change the platform.")
+    return Problem(path(*where), f"unknown key{of}", remedy)
+
+
+def _holder_name(start: Sequence[str]) -> str:
+    return "a group" if start[0] == GROUPS else f"`{start[-1]}`"
 
 
 def _validate(
@@ -165,8 +177,8 @@ def _validate(
     except ValidationError as error:
         details = error.errors(include_url=False)
     wrong = {written.place(each["loc"]) for each in details}
-    wrong |= written.guessed(entries, wrong)
-    meant = {_meant(each) for each in details if each["type"] == _EXTRA}
+    wrong |= written.guessed(entries, wrong, model)
+    meant = {_meant(each, model) for each in details if each["type"] == _EXTRA}
     problems = [
         _problem(each, model)
         for each in details
@@ -180,26 +192,29 @@ def _validate(
     return None, problems
 
 
-def _meant(detail: ErrorDetails) -> Place:
+def _meant(detail: ErrorDetails, model: type[Settings]) -> Place:
     """Return the key that an unknown one in a group stands for, as it seems."""
     *start, key = written.place(detail["loc"])
-    return (*start, did_you_mean(key, _keys([WorkerGroup])) or key)
+    return (*start, did_you_mean(key, _keys([model.group_model])) or key)
 
 
 def _problem(detail: ErrorDetails, model: type[Settings]) -> Problem:
     parts = [part for part in detail["loc"] if part != "[key]"]
-    where = written.place(detail["loc"])
     wrong = detail.get("ctx", {}).get("error")
     if isinstance(wrong, WrongValueError):
         return Problem(path(*parts), wrong.problem, wrong.remedy)
-    of = written.model_at(model, where)
+    of = written.model_at(model, parts)
     if detail["type"] == _EXTRA:
-        return _unknown(where, _keys([of]), beside=_keys([model]))
-    key = where[-1]
-    name = next(each for each in of.model_fields if key == key_of(each))
-    remedy = f"Write for example `{key}: {example_of(of, name)}`."
+        return _unknown(parts, _keys([of]), model)
+    name = next(each for each in of.model_fields if parts[-1] == key_of(each))
+    remedy = f"Write for example `{_line(parts[-1], example_of(of, name))}`."
     problem = _MISSING if detail["type"] == "missing" else detail["msg"]
     return Problem(path(*parts), problem, remedy)
+
+
+def _line(key: str | int, value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value).replace('"', "")
+    return f"{key}: {text}"
 
 
 def _bare(key: str) -> str:

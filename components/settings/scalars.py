@@ -1,4 +1,4 @@
-"""How one value of a stack file is read: counts, sizes, durations, ports, packages.
+"""How one value of a stack file is read: counts, sizes, durations, ports.
 
 `pulumi config set` writes text, a person writes numbers: both are read. Each type carries what an
 editor is told about it, so that the schema and the reader are written side by side.
@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from components.settings import ports
+from components.settings.layout import AUTO
 from components.settings.problems import WrongValueError, show
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
@@ -152,14 +152,30 @@ def or_null(reader: Reads) -> Reads:
     def parse(value: object) -> object:
         return None if value is None or value in ("", "null") else reader.parse(value)
 
-    return Reads(parse, {"anyOf": [{"enum": [None, ""]}, *reader.schema["anyOf"]]})
+    schemas = reader.schema.get("anyOf", [reader.schema])
+    return Reads(parse, {"anyOf": [{"enum": [None, "", "null"]}, *schemas]})
 
 
-def _size(value: object) -> int:
-    size = _quantity(value, _BYTES)
-    if size is None:
+def or_auto(reader: Reads) -> Reads:
+    """What another reader reads, or the word that leaves it to us; the other one names it."""
+
+    def parse(value: object) -> object:
+        return value if value == AUTO else reader.parse(value)
+
+    return Reads(parse, reader.schema)
+
+
+def size(value: object) -> int:
+    """Read a number of bytes."""
+    found = _quantity(value, _BYTES)
+    if found is None:
         raise WrongValueError(f"{show(value)} is not a size", "Write for example `2 GiB`.")
-    return int(size)
+    return int(found)
+
+
+def size_schema(least: int) -> Json:
+    """Tell an editor about a number of bytes, of which a bare number is at least `least`."""
+    return {"anyOf": _quantity_schema(_BYTES, least)}
 
 
 def _amount(value: object) -> float:
@@ -176,31 +192,13 @@ def _resource_name(value: object) -> str:
     return value
 
 
-def _requirement(value: object) -> str:
-    # An address may hold a password: nothing that looks like one is repeated.
-    remedy = "Write for example `xarray>=2025.1`."
-    if not isinstance(value, str):
-        raise WrongValueError(f"{show(value)} is not a package", remedy)
-    if "@" in value or re.match(r"\s*[./~]|.*[/\\]", value):
-        problem = "an address or a path is not the same on every machine"
-        raise WrongValueError(problem, f"Name a package of the registry. {remedy}")
-    try:
-        requirement = Requirement(value.strip())
-    except InvalidRequirement:
-        raise WrongValueError(f"{show(value)} is not a package with its version", remedy) from None
-    if not requirement.specifier:
-        raise WrongValueError(
-            f"{show(value)} says no version", f"Write for example `{requirement.name}>=1`."
-        )
-    return str(requirement)
-
-
 def mapping(value: object) -> object:
     """Read a mapping, also from JSON text; nothing is an empty one."""
     return _collection(value, dict, "a mapping", "Write `key: value` lines below it.")
 
 
-def _sequence(value: object) -> object:
+def sequence(value: object) -> object:
+    """Read a list, also from JSON text; nothing is an empty one."""
     return _collection(value, list, "a list", "Write `- item` lines below it.")
 
 
@@ -234,10 +232,11 @@ class OrJson:
     ) -> Json:
         own = handler(schema)
         text = {"type": "string", "pattern": r"^\s*\{[\s\S]*$"}
-        return _or_json(own, "{") if self.empty else {"anyOf": [own, text]}
+        return or_json(own, "{") if self.empty else {"anyOf": [own, text]}
 
 
-def _or_json(schema: Json, opening: str) -> Json:
+def or_json(schema: Json, opening: str) -> Json:
+    """Tell an editor that a collection may also stand there as JSON text, or as nothing."""
     text = {"type": "string", "pattern": rf"^\s*(null|\{opening}[\s\S]*)?\s*$"}
     return {"anyOf": [schema, {"type": "null"}, text]}
 
@@ -248,35 +247,26 @@ _RESOURCES: Json = {
     "propertyNames": {"pattern": rf"^{_RESOURCE_NAME.pattern}$"},
     "additionalProperties": _AMOUNT,
 }
-_SIZE: Json = {"anyOf": _quantity_schema(_BYTES, 128 * MIB)}
-_PACKAGE: Json = {
-    "type": "string",
-    "pattern": r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*\(?\s*[<>=!~][^@/\\]*$",
-}
 
-Size = Annotated[int, Reads(_size, _SIZE)]
+Size = Annotated[int, Reads(size, size_schema(128 * MIB))]
 Lifetime = Annotated[float | None, or_null(duration("60 s", example="2 h", also="null"))]
 DrainTimeout = Annotated[float, duration("1 s", "24 h", example="15 minutes")]
+StartTimeout = Annotated[float, duration("10 s", "3 h", example="30 minutes")]
 Quiet = Annotated[float | None, or_null(duration("1 s", example="30 minutes", also="null"))]
 Port = Annotated[int, whole(ports.FIRST_FREE, ports.LAST, example=ports.SCHEDULER)]
 Workers = Annotated[int, whole(0, MOST_WORKERS, example=2)]
 MaxWorkers = Annotated[int | None, or_null(whole(1, MOST_WORKERS, example=8, also="null"))]
 Threads = Annotated[int, whole(1, MOST_THREADS, example=2)]
-Processes = Annotated[int, whole(1, MOST_THREADS, example=2, also="auto")]
+Processes = Annotated[int | Literal["auto"], or_auto(whole(1, MOST_THREADS, example=2, also=AUTO))]
 Resources = Annotated[
     dict[
         Annotated[str, Reads(_resource_name, {"type": "string"})],
         Annotated[float, Reads(_amount, _AMOUNT)],
     ],
     BeforeValidator(mapping),
-    WithJsonSchema(_or_json(_RESOURCES, "{")),
+    WithJsonSchema(or_json(_RESOURCES, "{")),
 ]
 DaskConfiguration = Annotated[
     dict[str, Any],
-    Reads(mapping, _or_json({"type": "object"}, "{")),
-]
-Packages = Annotated[
-    tuple[Annotated[str, Reads(_requirement, _PACKAGE)], ...],
-    BeforeValidator(_sequence),
-    WithJsonSchema(_or_json({"type": "array", "items": _PACKAGE}, "[")),
+    Reads(mapping, or_json({"type": "object"}, "{")),
 ]

@@ -1,58 +1,44 @@
-"""The keys of a group of workers: the default one at the top of a stack file, and each of `groups`.
+"""The keys of a group of workers that every platform has.
 
-They are the same keys, with the same meanings; no group inherits from another one.
+The default group's keys stand at the top of a stack file, those of each other one in `groups`. They
+are the same keys, with the same meanings; no group inherits from another one.
 """
 
-from typing import Annotated
+from abc import abstractmethod
+from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from components.settings import group_names
-from components.settings.keys import Change, about
-from components.settings.layout import Layout, nprocesses
+from components.settings.keys import Change, Keys, about
+from components.settings.layout import AUTO, Layout, Place, nprocesses
 from components.settings.scalars import (
-    GIB,
     MaxWorkers,
     OrJson,
     Processes,
     Resources,
-    Size,
-    Threads,
     Workers,
     mapping,
 )
 
-AUTO = "auto"
 
-
-class WorkerGroup(BaseModel):
+class WorkerGroup(Keys):
     """Workers that are all alike: the default group at the top of the file, or one of `groups`.
 
-    What must hold between its keys is looked at together with the other groups, in `Settings`.
+    A platform says what a worker has. What must hold between the keys is looked at together with
+    the other groups, in `Settings`.
+
+    Attributes:
+        auto_from: The fields that `processes: auto` is worked out from.
     """
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-    )
+    auto_from: ClassVar[frozenset[str]]
 
     workers: Annotated[
         Workers,
         about(
-            "How many workers. A worker is one place: here, a group of processes on this machine.",
+            "How many workers. A worker is one place: an instance on `vm`, a group of processes "
+            "of this machine on `local`.",
             Change.IN_PLACE,
             example=2,
         ),
@@ -66,10 +52,6 @@ class WorkerGroup(BaseModel):
             example=8,
         ),
     ] = None
-    threads: Annotated[
-        Threads,
-        about("Threads of a worker, split over its processes.", Change.ROLLS_WORKERS, example=2),
-    ] = 1
     processes: Annotated[
         Processes,
         about(
@@ -78,15 +60,6 @@ class WorkerGroup(BaseModel):
             example=2,
         ),
     ] = 1
-    memory: Annotated[
-        Size,
-        about(
-            "Memory of a worker, split over its processes: at least 128 MiB for each.",
-            Change.ROLLS_WORKERS,
-            example="2 GiB",
-            shown="1 GiB",
-        ),
-    ] = GIB
     resources: Annotated[
         Resources,
         about(
@@ -97,11 +70,10 @@ class WorkerGroup(BaseModel):
         ),
     ] = Field(default_factory=dict)
 
-    @field_validator("processes", mode="before")
-    @classmethod
-    def _resolve_auto(cls, value: object, info: ValidationInfo) -> object:
-        # Where the threads themselves are wrong any number does: the model is refused anyway.
-        return nprocesses(info.data.get("threads", 1)) if value == AUTO else value
+    @property
+    @abstractmethod
+    def place(self) -> Place:
+        """What one worker has."""
 
     @property
     def most_workers(self) -> int:
@@ -109,28 +81,18 @@ class WorkerGroup(BaseModel):
         return self.workers if self.max_workers is None else self.max_workers
 
     @property
-    def threads_per_process(self) -> int:
-        """Threads of one process."""
-        return self.threads // self.processes
-
-    @property
-    def memory_per_process(self) -> int:
-        """Bytes of one process."""
-        return self.memory // self.processes
-
-    @property
-    def resources_per_process(self) -> dict[str, float]:
-        """Abstract resources of one process: Dask counts them there and not per machine."""
-        return {name: amount / self.processes for name, amount in self.resources.items()}
-
-    @property
     def layout(self) -> Layout:
-        """How one worker is split into processes."""
+        """How one worker is split into processes.
+
+        Dask counts resources for each process and not for each machine.
+        """
+        place = self.place
+        count = nprocesses(place.threads) if self.processes == AUTO else self.processes
         return Layout(
-            processes=self.processes,
-            threads=self.threads_per_process,
-            memory=self.memory_per_process,
-            resources=self.resources_per_process,
+            processes=count,
+            threads=place.threads // count,
+            memory=place.memory // count,
+            resources={name: amount / count for name, amount in self.resources.items()},
         )
 
 
@@ -138,13 +100,14 @@ def _group(value: object) -> object:
     return value if isinstance(value, WorkerGroup) else mapping(value)
 
 
+Group = TypeVar("Group", bound=WorkerGroup)
 Groups = Annotated[
     dict[
         # Wrapped: pydantic would take a bare pattern out, and accept any other name beside it.
         Annotated[
             str, WithJsonSchema({"type": "string", "allOf": [{"pattern": group_names.PATTERN}]})
         ],
-        Annotated[WorkerGroup, BeforeValidator(_group), OrJson(empty=False)],
+        Annotated[Group, BeforeValidator(_group), OrJson(empty=False)],
     ],
     BeforeValidator(mapping),
     OrJson(),

@@ -1,7 +1,6 @@
-"""What stands beside the models, by hand or generated: stack files, Pulumi.yaml, schema, table."""
+"""What stands beside the models, by hand or generated: Pulumi.yaml, schema, table."""
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,54 +12,17 @@ from components.settings import (
     PROJECT,
     Change,
     LocalSettings,
-    WorkerGroup,
+    Settings,
+    VmSettings,
     document,
     load_file,
 )
 from components.settings.__main__ import write
 from components.settings.keys import key_of
-from components.settings.problems import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 STACKS = ROOT / "stacks"
-HERE = Path(__file__).parent
 RENEW = "stale: run `python -m components.settings --write`"
-
-SHIPPED = {
-    "local": {
-        "platform": "local",
-        "workers": 2,
-        "max_workers": None,
-        "threads": 1,
-        "processes": 1,
-        "memory": 2**30,
-        "resources": {},
-        "groups": {},
-        "scheduler_port": 8786,
-        "dashboard_port": 8787,
-        "lifetime": None,
-        "drain_timeout": 900.0,
-        "idle_stop": None,
-        "no_client_stop": None,
-        "dask": {},
-        "packages": (),
-    },
-}
-
-
-def test_every_shipped_stack_file_gives_this_model() -> None:
-    found = {
-        path.name.split(".")[1]: load_file(path).model_dump()
-        for path in STACKS.glob("Pulumi.*.yaml")
-    }
-    assert found == SHIPPED
-
-
-def test_shipped_stack_files_begin_with_the_schema_for_editors() -> None:
-    for path in STACKS.glob("Pulumi.*.yaml"):
-        first = path.read_text().splitlines()[0]
-        assert first == "# yaml-language-server: $schema=schema.json"
-        assert "secure:" not in path.read_text()
 
 
 def test_pulumi_yaml_is_exactly_this() -> None:
@@ -84,11 +46,13 @@ def test_pulumi_yaml_is_exactly_this() -> None:
         assert described[key]["description"].startswith(value["description"])
 
 
-def test_the_keys_that_pulumi_requires_are_those_of_the_model() -> None:
+def test_the_keys_that_pulumi_requires_are_those_of_every_platform() -> None:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    for model in PLATFORMS.values():
-        required = {key for key, field in model.model_fields.items() if field.is_required()}
-        assert required == set(project["config"])
+    required = [
+        {key_of(name) for name, field in model.model_fields.items() if field.is_required()}
+        for model in PLATFORMS.values()
+    ]
+    assert set.intersection(*required) == set(project["config"])
 
 
 def test_the_schema_is_not_stale() -> None:
@@ -114,181 +78,167 @@ def test_a_readme_without_marks_is_refused() -> None:
         document.with_table(document.BEGIN)
 
 
+def rows() -> dict[tuple[str, str], list[str]]:
+    """The rows of the table by key and platform."""
+    lines = [line.strip("| ").split(" | ") for line in document.table().splitlines()[2:]]
+    found = {(key.strip("`"), platform.strip("`")): rest for key, platform, *rest in lines}
+    assert len(found) == len(lines)
+    return found
+
+
 def test_the_table_says_what_changing_a_key_does() -> None:
-    rows = [line.strip("| ").split(" | ") for line in document.table().splitlines()[2:]]
-    assert {row[0].strip("`"): Change(row[3]) for row in rows} == {
-        "platform": Change.REPLACES_EVERYTHING,
-        "workers": Change.IN_PLACE,
-        "maxWorkers": Change.IN_PLACE,
-        "threads": Change.ROLLS_WORKERS,
-        "processes": Change.ROLLS_WORKERS,
-        "memory": Change.ROLLS_WORKERS,
-        "resources": Change.ROLLS_WORKERS,
-        "groups": Change.IN_PLACE,
-        "schedulerPort": Change.REPLACES_SCHEDULER,
-        "dashboardPort": Change.REPLACES_SCHEDULER,
-        "lifetime": Change.ROLLS_WORKERS,
-        "drainTimeout": Change.ROLLS_WORKERS,
-        "idleStop": Change.IN_PLACE,
-        "noClientStop": Change.IN_PLACE,
-        "dask": Change.REPLACES_SCHEDULER,
-        "packages": Change.REPLACES_SCHEDULER,
+    said = {at: Change(row[2]) for at, row in rows().items()}
+    assert said == {
+        **dict.fromkeys(
+            [("platform", "all"), ("region", "vm"), ("vpc", "vm")]
+            + [(f"vpc.{each}", "vm") for each in ("zones", "cidr", "id", "subnets")],
+            Change.REPLACES_EVERYTHING,
+        ),
+        **dict.fromkeys(
+            [("dask", "all"), ("packages", "all")]
+            + [(each, "local") for each in ("schedulerPort", "dashboardPort")]
+            + [(each, "vm") for each in ("schedulerInstanceType", "images", "allowedCidrs")],
+            Change.REPLACES_SCHEDULER,
+        ),
+        **dict.fromkeys(
+            [("processes", "all"), ("resources", "all"), ("drainTimeout", "all")]
+            + [(each, "local") for each in ("threads", "memory", "lifetime")]
+            + [(f"efs.{each}", "vm") for each in ("mount", "id")]
+            + [(f"lustre.{each}", "vm") for each in ("mount", "size", "id", "mountName")]
+            + [(each, "vm") for each in ROLLS_INSTANCES],
+            Change.ROLLS_WORKERS,
+        ),
+        **dict.fromkeys(
+            [(each, "all") for each in ("workers", "maxWorkers", "groups")]
+            + [(each, "all") for each in ("idleStop", "noClientStop")]
+            + [(each, "vm") for each in IN_PLACE_ON_INSTANCES],
+            Change.IN_PLACE,
+        ),
     }
 
 
-def test_the_readme_lists_the_keys_of_a_group() -> None:
-    keys = ["workers", "maxWorkers", "threads", "processes", "memory", "resources"]
-    assert [key_of(name) for name in WorkerGroup.model_fields] == keys
-    listed = document.group_keys().partition(" keys ")[2].partition(".")[0]
-    assert re.findall(r"`(\w+)`", listed) == keys
-    assert re.findall(r"`(\w+)` \(required\)", listed) == ["workers"]
+ROLLS_INSTANCES = (
+    "efs",
+    "lustre",
+    "instanceTypes",
+    "architecture",
+    "spot",
+    "rootVolume",
+    "spillToNvme",
+    "threadsPerCore",
+    "placementGroup",
+    "network",
+    "capacityReservation",
+)
+IN_PLACE_ON_INSTANCES = (
+    "onDemandFloor",
+    "allOrNothing",
+    "lifetime",
+    "egress",
+    "flowLogs",
+    "readBuckets",
+    "writeBuckets",
+    "tags",
+    "monthlyBudget",
+    "startTimeout",
+    "alarmEmails",
+)
 
 
-def test_the_keys_of_a_group_are_described_as_those_at_the_top() -> None:
-    for name, field in WorkerGroup.model_fields.items():
-        top = LocalSettings.model_fields[name]
-        assert (top.description, top.annotation) == (field.description, field.annotation), name
-        assert document.schema()["definitions"]["WorkerGroup"]["properties"][key_of(name)] == {
-            "$ref": f"#/definitions/{key_of(name)}"
-        }
+@pytest.mark.parametrize(("platform", "model"), PLATFORMS.items())
+def test_the_table_has_every_key_with_its_platform(platform: str, model: type[Settings]) -> None:
+    others = [each for name, each in PLATFORMS.items() if name != platform]
+    places = list(rows())
+    for name in model.model_fields:
+        on = {each for key, each in places if key == key_of(name)}
+        shared = all(name in each.model_fields for each in others)
+        # A shared key that means something else on each platform has a row for each.
+        assert on in ([{"all"}, set(PLATFORMS)] if shared else [{platform}]), name
 
 
-def described() -> dict[str, Any]:
-    """What the schema says of each key."""
+@pytest.mark.parametrize(("platform", "model"), PLATFORMS.items())
+def test_the_readme_lists_the_keys_of_a_group(platform: str, model: type[Settings]) -> None:
+    fields = model.group_model.model_fields
+    listed = document.group_keys().partition(f"on `{platform}` ")[2].partition(";")[0]
+    listed = listed.partition(". ")[0]
+    assert re.findall(r"`(\w+)`", listed) == [key_of(name) for name in fields]
+    required = [key_of(name) for name, field in fields.items() if field.is_required()]
+    assert re.findall(r"`(\w+)` \(required\)", listed) == required
+
+
+def test_the_keys_of_a_group() -> None:
+    every = ["workers", "maxWorkers", "processes", "resources"]
+    of_local = ["threads", "memory"]
+    of_vm = [
+        *("instanceTypes", "architecture", "spot", "onDemandFloor", "rootVolume", "spillToNvme"),
+        *("threadsPerCore", "placementGroup", "network", "capacityReservation", "allOrNothing"),
+    ]
+    local, vm = LocalSettings.group_model, VmSettings.group_model
+    assert [key_of(name) for name in local.model_fields] == every + of_local
+    assert [key_of(name) for name in vm.model_fields] == every + of_vm
+
+
+@pytest.mark.parametrize(("platform", "model"), PLATFORMS.items())
+def test_the_keys_of_a_group_are_described_as_those_at_the_top(
+    platform: str, model: type[Settings]
+) -> None:
     definitions = document.schema()["definitions"]
-    return {key: definitions[key] for key in map(key_of, LocalSettings.model_fields)}
+    at_the_top = definitions[f"config-{platform}"]["properties"]
+    group = definitions[model.group_model.__name__]
+    for name, field in model.group_model.model_fields.items():
+        top, key = model.model_fields[name], key_of(name)
+        assert (top.description, top.annotation) == (field.description, field.annotation), name
+        assert group["properties"][key] == at_the_top[key] == at_the_top[f"{PROJECT}:{key}"]
+    assert group["additionalProperties"] is False
 
 
-def test_the_defaults_that_are_shown_are_the_models(tmp_path: Path) -> None:
-    shown = {key: value["default"] for key, value in described().items() if "default" in value}
-    path = tmp_path / "Pulumi.x.yaml"
-    path.write_text(yaml.safe_dump({"config": {"platform": "local", "workers": 2} | shown}))
-    assert load_file(path) == LocalSettings(platform="local", workers=2)
-    fields = LocalSettings.model_fields.values()
+LEAST: dict[str, dict[str, Any]] = {
+    "local": {"platform": "local", "workers": 2},
+    "vm": {
+        "platform": "vm",
+        "workers": 2,
+        "region": "us-east-1",
+        "vpc": {"zones": ["us-east-1a"]},
+        "instanceTypes": ["m7i.large"],
+    },
+}
+# What an example of a key needs beside it.
+BESIDE: dict[str, dict[str, Any]] = {
+    "onDemandFloor": {"spot": True},
+    "spillToNvme": {"instanceTypes": ["m6id.large"]},
+    "network": {"instanceTypes": ["m7i.48xlarge"]},
+    "monthlyBudget": {"alarmEmails": ["someone@example.org"]},
+}
+
+
+def described(platform: str) -> dict[str, Any]:
+    """What the schema says of each key of a platform."""
+    definitions = document.schema()["definitions"]
+    keys = definitions[f"config-{platform}"]["properties"]
+    names = {key: each["$ref"].rpartition("/")[2] for key, each in keys.items() if ":" not in key}
+    assert list(names) == [key_of(name) for name in PLATFORMS[platform].model_fields]
+    return {key: definitions[name] for key, name in names.items()}
+
+
+@pytest.mark.parametrize(("platform", "model"), PLATFORMS.items())
+def test_the_defaults_that_are_shown_are_the_models(
+    tmp_path: Path, platform: str, model: type[Settings]
+) -> None:
+    shown = {k: v["default"] for k, v in described(platform).items() if "default" in v}
+    path, least = tmp_path / "Pulumi.x.yaml", tmp_path / "Pulumi.y.yaml"
+    path.write_text(yaml.safe_dump({"config": LEAST[platform] | shown}))
+    least.write_text(yaml.safe_dump({"config": LEAST[platform]}))
+    assert load_file(path) == load_file(least)
+    fields = model.model_fields.values()
     unset = [each for each in fields if each.is_required() or each.get_default() is None]
     assert len(shown) == len(fields) - len(unset)
 
 
-def test_the_examples_in_the_schema_are_right(tmp_path: Path) -> None:
-    for key, value in described().items():
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_examples_in_the_schema_are_right(tmp_path: Path, platform: str) -> None:
+    for key, value in described(platform).items():
         path = tmp_path / "Pulumi.x.yaml"
-        least: dict[str, Any] = {"platform": "local", "workers": 2, "threads": 2}
-        path.write_text(yaml.safe_dump({"config": least | {key: value["examples"][0]}}))
-        assert load_file(path).workers == 2
-
-
-# The part of JSON schema that is used, small enough to be read: no reader of it is installed.
-
-TYPES: dict[str, Callable[[Any], bool]] = {
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "string": lambda value: isinstance(value, str),
-    "null": lambda value: value is None,
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "integer": lambda value: TYPES["number"](value) and float(value).is_integer(),
-}
-NOTES = {"$schema", "title", "description", "examples", "default", "definitions"}
-
-
-def matches(schema: Any, value: Any, root: Any) -> bool:  # noqa: ANN401
-    if isinstance(schema, bool):
-        return schema
-    if "$ref" in schema:
-        return matches(root["definitions"][schema["$ref"].split("/")[-1]], value, root)
-    return all(keyword in NOTES or all(_checks(keyword, schema, value, root)) for keyword in schema)
-
-
-def _checks(keyword: str, schema: Any, value: Any, root: Any) -> Iterator[bool]:  # noqa: ANN401, C901, PLR0912
-    wanted = schema[keyword]
-    mapping = value if isinstance(value, dict) else {}
-    match keyword:
-        case "type":
-            yield TYPES[wanted](value)
-        case "const" | "enum":
-            yield value in (wanted if keyword == "enum" else [wanted])
-        case "minimum":
-            yield not TYPES["number"](value) or value >= wanted
-        case "maximum":
-            yield not TYPES["number"](value) or value <= wanted
-        case "pattern":
-            yield not isinstance(value, str) or re.search(wanted, value) is not None
-        case "required":
-            yield set(wanted) <= set(mapping)
-        case "properties":
-            yield all(matches(wanted[key], mapping[key], root) for key in wanted if key in mapping)
-        case "patternProperties":
-            for pattern, inner in wanted.items():
-                yield all(
-                    matches(inner, mapping[k], root) for k in mapping if re.search(pattern, k)
-                )
-        case "propertyNames":
-            yield all(matches(wanted, key, root) for key in mapping)
-        case "additionalProperties":
-            patterns = schema.get("patternProperties", {})
-            rest = set(mapping) - set(schema.get("properties", {}))
-            rest = {key for key in rest if not any(re.search(each, key) for each in patterns)}
-            yield all(matches(wanted, mapping[key], root) for key in rest)
-        case "items":
-            yield all(
-                matches(wanted, each, root) for each in (value if isinstance(value, list) else [])
-            )
-        case "anyOf":
-            yield any(matches(each, value, root) for each in wanted)
-        case "oneOf":
-            yield [matches(each, value, root) for each in wanted].count(True) == 1
-        case "allOf":
-            yield all(matches(each, value, root) for each in wanted)
-        case "not":
-            yield not matches(wanted, value, root)
-        case _:
-            raise AssertionError(f"a keyword that this test does not know: {keyword}")
-
-
-# Between two keys, or about Dask's configuration: more than the schema says.
-BEYOND_THE_SCHEMA = {
-    "dask-dotted",
-    "dask-misspelled",
-    "dask-not-plain",
-    "dask-reserved",
-    "dask-section-wiped-out",
-    "dask-spelled-twice",
-    "drain-timeout-too-long-in-words",
-    "group-inherits-nothing",
-    "lifetime-too-short",
-    "max-workers-less-than-workers",
-    "memory-too-little-per-process",
-    "other-namespace-near",
-    "packages-twice",
-    "ports-of-workers",
-    "ports-the-same",
-    "resources-not-split",
-    "threads-not-split",
-    "too-many-at-the-most",
-    "too-many-for-one-machine",
-    "too-many-in-a-group",
-    "too-many-in-all-groups",
-    "too-many-processes-for-one-machine",
-}
-NOT_YAML = {"key-twice", "not-yaml"}
-
-
-def accepts(path: Path) -> bool:
-    schema = document.schema()
-    text = re.sub(r"\b012\b", "'012'", path.read_text())  # PyYAML reads 1.1 here
-    return matches(schema, yaml.safe_load(text.replace("2:30", "'2:30'")), schema)
-
-
-@pytest.mark.parametrize(
-    "path", sorted((HERE / "valid").glob("*.yaml")), ids=lambda each: each.stem
-)
-def test_the_schema_accepts_right_files(path: Path) -> None:
-    assert accepts(path)
-
-
-@pytest.mark.parametrize("path", sorted((HERE / "bad").glob("*.yaml")), ids=lambda each: each.stem)
-def test_the_schema_refuses_wrong_files(path: Path) -> None:
-    if path.stem in NOT_YAML:
-        with pytest.raises(SettingsError, match="line"):
-            load_file(path)
-    else:
-        assert accepts(path) == (path.stem in BEYOND_THE_SCHEMA)
+        more = BESIDE.get(key, {}) | ({"threads": 2} if platform == "local" else {})
+        example = platform if key == "platform" else value["examples"][0]
+        path.write_text(yaml.safe_dump({"config": LEAST[platform] | more | {key: example}}))
+        assert load_file(path).platform == platform

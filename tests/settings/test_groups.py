@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.settings import LocalSettings, SettingsError, WorkerGroup, group_names, load
+from components.settings import LocalSettings, LocalWorkerGroup, SettingsError, group_names, load
 
 LEAST = {"dask-cluster:platform": "local", "dask-cluster:workers": "2"}
 RIGHT = ["a", "gpu", "gpu1", "a-b-c", "a1-b2", "a-1a", "a--b", "workers", "scheduler-a", "a" * 20]
@@ -60,19 +60,19 @@ def test_a_group_inherits_nothing() -> None:
         "dask-cluster:memory": "3 GiB",
         "dask-cluster:resources": '{"disk": 2}',
     }
-    assert load(groups(a={"workers": 1}) | top).groups == {"a": WorkerGroup(workers=1)}
+    assert load(groups(a={"workers": 1}) | top).groups == {"a": LocalWorkerGroup(workers=1)}
 
 
 def test_a_group_is_split_over_its_processes() -> None:
-    group = WorkerGroup(workers=1, processes=2, threads=4, memory=2**30, resources={"GPU": 2})
-    assert group.layout.threads == group.threads_per_process == 2
-    assert group.layout.memory == group.memory_per_process == 2**29
-    assert group.layout.resources == group.resources_per_process == {"GPU": 1.0}
+    group = LocalWorkerGroup(workers=1, processes=2, threads=4, memory=2**30, resources={"GPU": 2})
+    assert group.layout.processes == group.layout.threads == 2
+    assert group.layout.memory == 2**29
+    assert group.layout.resources == {"GPU": 1.0}
 
 
 def test_as_many_as_there_can_be() -> None:
-    assert WorkerGroup(workers=2).most_workers == 2
-    assert WorkerGroup(workers=0, max_workers=3).most_workers == 3
+    assert LocalWorkerGroup(workers=2).most_workers == 2
+    assert LocalWorkerGroup(workers=0, max_workers=3).most_workers == 3
 
 
 def test_the_rules_hold_for_groups_made_by_hand() -> None:
@@ -80,7 +80,7 @@ def test_the_rules_hold_for_groups_made_by_hand() -> None:
         LocalSettings(
             platform="local",
             workers=1,
-            groups={"a": WorkerGroup(workers=1, threads=3, processes=2)},
+            groups={"a": LocalWorkerGroup(workers=1, threads=3, processes=2)},
         )
 
 
@@ -95,10 +95,11 @@ def test_the_rules_hold_for_groups_made_by_hand() -> None:
 def test_text_and_mappings_are_read_alike(value: Any) -> None:  # noqa: ANN401
     for written in (value, json.dumps(value)):
         found = load(LEAST | {"dask-cluster:groups": written})
-        assert found.groups == {"gpu": WorkerGroup(workers=1, resources={"GPU": 1})}
+        assert found.groups == {"gpu": LocalWorkerGroup(workers=1, resources={"GPU": 1})}
 
 
 def test_two_stacks_share_no_groups() -> None:
     one, two = load(LEAST), load(LEAST)
-    one.groups["a"] = WorkerGroup(workers=1)
+    assert isinstance(one, LocalSettings)
+    one.groups["a"] = LocalWorkerGroup(workers=1)
     assert two.groups == {}

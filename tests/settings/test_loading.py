@@ -1,9 +1,10 @@
 """What Pulumi hands over, the models themselves, and what loading must not do."""
 
+import json
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any
 
 import pydantic
 import pytest
@@ -11,14 +12,12 @@ import pytest
 from components.settings import (
     Layout,
     LocalSettings,
-    Problem,
     Settings,
     SettingsError,
     load,
     load_file,
     ports,
 )
-from components.settings.model import key_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = {"dask-cluster:platform": "local", "dask-cluster:workers": "2"}
@@ -121,29 +120,54 @@ def test_a_secret_key_that_is_unknown_is_still_explained() -> None:
         load(LEAST | {"dask-cluster:wokers": SECRET}, secret_keys=["dask-cluster:wokers"])
 
 
-ODD: list[Any] = [
-    None, True, 0, -1, 2.5, 10**20, float("nan"), float("-inf"), "", " ", "null", "[", "{}", "[]",
-    "\0", "ä" * 5000, "9" * 5000, [], [None], [[]], {}, {"": None}, {"a": {"b": [{"c": set()}]}},
-    {1: 2}, {"a.b": 1}, {"secure": "x"}, {"secure": {}}, b"x", {"x"}, ("a",), object(),
-    {"a\n": {"b\n": 1}}, {1: {2: 3}}, {"a": {"": {}}}, {"a": {"workers": 1, "memory": set()}},
-]  # fmt: skip
+VM = {
+    "dask-cluster:platform": "vm",
+    "dask-cluster:workers": "2",
+    "dask-cluster:region": "us-east-2",
+    "dask-cluster:vpc": '{"zones": ["us-east-2a"]}',
+    "dask-cluster:instanceTypes": '["m7i.large"]',
+}
 
 
-@pytest.mark.parametrize("key", [key_of(name) for name in LocalSettings.model_fields])
-@pytest.mark.parametrize("value", ODD, ids=[f"odd{index}" for index in range(len(ODD))])
-def test_no_value_breaks_the_reader(key: str, value: Any) -> None:  # noqa: ANN401
-    """Whatever stands there, it is read or explained; every line is short and none is empty."""
-    problems: tuple[Problem, ...] = ()
-    try:
-        load(LEAST | {f"dask-cluster:{key}": value})
-    except SettingsError as error:
-        problems = error.problems
-    for each in problems:
-        assert each.key.partition(".")[0].partition("[")[0] == key
-        assert each.problem
-        assert each.remedy.endswith((".", "?"))
-        assert len(each.problem) < 120
-        assert "\n" not in f"{each.key}{each.problem}{each.remedy}"
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("region", SECRET),
+        ("vpc", SECRET),
+        ("vpc", f'{{"zones": ["{SECRET}"]}}'),
+        ("vpc", f'{{"{SECRET}": []}}'),
+        ("vpc", '{"zones": ["ap-south-1a"]}'),
+        ("instanceTypes", f'["{SECRET}"]'),
+        ("spot", SECRET),
+        ("network", SECRET),
+        ("allowedCidrs", f'["{SECRET}"]'),
+        ("readBuckets", f'["s3://{SECRET}"]'),
+        ("efs", f'{{"mount": "{SECRET}"}}'),
+        ("lustre", f'{{"{SECRET}": 1}}'),
+        ("tags", f'{{"aws:{SECRET}": "x"}}'),
+        ("tags", f'{{"x": "{SECRET}*"}}'),
+        ("alarmEmails", f'["{SECRET}"]'),
+    ],
+)
+def test_a_secret_key_of_the_vm_platform_is_named_and_not_shown(key: str, value: str) -> None:
+    full = f"dask-cluster:{key}"
+    with pytest.raises(SettingsError) as caught:
+        load(VM | {full: value}, secret_keys=[full])
+    assert SECRET not in str(caught.value)
+    assert "ap-south-1" not in str(caught.value)
+    assert {each.key for each in caught.value.problems} == {key}
+
+
+@pytest.mark.parametrize("secret", ["vpc", "groups"])
+def test_a_rule_about_a_group_and_the_stack_shows_neithers_secret(secret: str) -> None:
+    group = {"workers": 1, "instanceTypes": ["m7i.large"], "placementGroup": True}
+    wrong = {
+        "dask-cluster:vpc": '{"zones": ["us-east-2a", "us-east-2b", "us-east-2c"]}',
+        "dask-cluster:groups": json.dumps({"a": group}),
+    }
+    with pytest.raises(SettingsError, match="a secret is not shown") as caught:
+        load(VM | wrong, secret_keys=[f"dask-cluster:{secret}"])
+    assert "3 zones" not in str(caught.value)
 
 
 def test_a_worker_is_split_over_its_processes() -> None:
@@ -155,9 +179,6 @@ def test_a_worker_is_split_over_its_processes() -> None:
         memory=3 * 2**30 + 1,
         resources={"GPU": 2, "disk": 5e9},
     )
-    assert settings.threads_per_process == 2
-    assert settings.memory_per_process == 3 * 2**29
-    assert settings.resources_per_process == {"GPU": 1.0, "disk": 2.5e9}
     expected = Layout(
         processes=2, threads=2, memory=3 * 2**29, resources={"GPU": 1.0, "disk": 2.5e9}
     )
@@ -166,7 +187,8 @@ def test_a_worker_is_split_over_its_processes() -> None:
 
 def test_auto_is_resolved() -> None:
     settings = load(LEAST | {"dask-cluster:threads": "8", "dask-cluster:processes": "auto"})
-    assert (settings.processes, settings.threads_per_process) == (4, 2)
+    assert settings.processes == "auto"
+    assert (settings.layout.processes, settings.layout.threads) == (4, 2)
 
 
 def test_the_rules_hold_for_a_model_made_by_hand() -> None:
@@ -205,11 +227,30 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_loading_needs_neither_pulumi_nor_dask() -> None:
     code = (
         "import sys, components.settings;"
-        "heavy = {'pulumi', 'dask', 'distributed', 'boto3', 'grpc', 'numpy', 'asyncio'};"
+        "heavy = {'pulumi', 'dask', 'distributed', 'boto3', 'moto', 'grpc', 'numpy', 'asyncio'};"
         "sys.exit(f'{heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)"
     )
     done = python("-c", code)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_local_platform_does_not_read_the_table_of_instance_types() -> None:
+    code = (
+        "from components.settings import instance_types, load_file;"
+        "load_file('stacks/Pulumi.local.yaml');"
+        "assert instance_types._types.cache_info().misses == 0;"
+        "load_file('stacks/Pulumi.dev.yaml');"
+        "assert instance_types._types.cache_info().misses == 1"
+    )
+    done = python("-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_wrong_stack_file_of_any_platform_is_told_soon() -> None:
+    start = time.monotonic()
+    done = python("-m", "components.settings", "tests/settings/bad/vm-every-value-wrong.yaml")
+    assert done.returncode == 1
+    assert time.monotonic() - start < 2
 
 
 def test_the_command_checks_files() -> None:

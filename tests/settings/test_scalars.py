@@ -18,13 +18,14 @@ from components.settings.dask_configuration import (
     misspelled,
     reserved,
 )
+from components.settings.packages import Packages
 
 # Typed or not, by the version of distributed.
 DASKS_TABLE: Any = nprocesses_nthreads
 
 SIZE: TypeAdapter[int] = TypeAdapter(scalars.Size)
 LIFETIME: TypeAdapter[float | None] = TypeAdapter(scalars.Lifetime)
-PACKAGES: TypeAdapter[tuple[str, ...]] = TypeAdapter(scalars.Packages)
+PACKAGES: TypeAdapter[tuple[str, ...]] = TypeAdapter(Packages)
 RESOURCES: TypeAdapter[dict[str, float]] = TypeAdapter(scalars.Resources)
 WORKERS: TypeAdapter[int] = TypeAdapter(scalars.Workers)
 MAX_WORKERS: TypeAdapter[int | None] = TypeAdapter(scalars.MaxWorkers)

@@ -3,14 +3,24 @@
 `valid/NAME.yaml` stands beside the model that it gives, `bad/FAULT.yaml` beside the error.
 """
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.settings import PROJECT, Problem, SettingsError, WorkerGroup, load, load_file
-from components.settings.model import LocalSettings, key_of
+from components.settings import (
+    PLATFORMS,
+    PROJECT,
+    Problem,
+    Settings,
+    SettingsError,
+    load,
+    load_file,
+)
+from components.settings.entries import part_of
+from components.settings.keys import key_of
 from components.settings.rules import RULES
 from components.settings.stack_file import read
 
@@ -28,6 +38,7 @@ ONLY_IN_A_FILE = {
     "memory-encrypted",
     "not-a-mapping",
     "not-yaml",
+    "vm-region-encrypted",
 }
 
 
@@ -45,6 +56,7 @@ def as_pulumi_hands_over(path: Path) -> dict[str, str]:
     }
 
 
+@functools.cache
 def problems_of(path: Path) -> tuple[Problem, ...]:
     with pytest.raises(SettingsError) as caught:
         load_file(path)
@@ -52,8 +64,8 @@ def problems_of(path: Path) -> tuple[Problem, ...]:
 
 
 def test_the_fixtures_are_there() -> None:
-    assert len(VALID) >= 5
-    assert len(BAD) >= 45
+    assert len(VALID) >= 15
+    assert len(BAD) >= 130
     assert {name(each) for each in BAD} >= ONLY_IN_A_FILE
 
 
@@ -104,23 +116,46 @@ def test_every_rule_about_a_group_is_reached_at_the_top_and_in_a_group() -> None
             assert [each for each in keys if not each.startswith("groups.")], rule.name
 
 
-def test_every_key_is_wrong_in_some_file_and_set_in_some_right_one() -> None:
-    keys = {key_of(each) for each in LocalSettings.model_fields}
-    wrong = {problem.key for path in BAD for problem in problems_of(path) if not problem.rule}
+def platform_of(path: Path) -> str:
+    config = {key.rpartition(":")[2]: each for key, each in read(path, settings=())[0].items()}
+    return str(config.get("platform"))
+
+
+@pytest.mark.parametrize(("platform", "model"), PLATFORMS.items())
+def test_every_key_is_wrong_in_some_file_and_set_in_some_right_one(
+    platform: str, model: type[Settings]
+) -> None:
+    keys = {key_of(each) for each in model.model_fields}
+    bad = [each for each in BAD if name(each).startswith("vm-") == (platform == "vm")]
+    wrong = {problem.key for path in bad for problem in problems_of(path) if not problem.rule}
     assert {each.partition(".")[0].partition("[")[0] for each in wrong} >= keys
-    in_groups = {key_of(each) for each in WorkerGroup.model_fields}
-    assert {each.split(".")[2] for each in wrong if each.startswith("groups.gpu.")} >= in_groups
+    in_groups = {key_of(each) for each in model.group_model.model_fields}
+    named = {each.split(".")[2] for each in wrong if each.startswith("groups.gpu.")}
+    assert {each.partition("[")[0] for each in named} >= in_groups
+    parts = {key: part for key in keys if (part := part_of(model, key))}
+    inner = {f"{key}.{key_of(n)}" for key, part in parts.items() for n in part.model_fields}
+    assert {each.partition("[")[0] for each in wrong} >= inner
     used: set[str] = set()
     for path in VALID:
-        used |= {key.rpartition(":")[2] for key in read(path, settings=())[0]}
-    assert used >= keys
+        if platform_of(path) == platform:
+            config = {key.rpartition(":")[2]: v for key, v in read(path, settings=())[0].items()}
+            used |= config.keys()
+            used |= {f"{key}.{n}" for key in parts if key in config for n in opened(config[key])}
+    assert used >= keys | inner
+
+
+def opened(value: Any) -> dict[str, Any]:  # noqa: ANN401
+    found = json.loads(value) if isinstance(value, str) else value
+    return found or {}
 
 
 def test_rules_look_at_fields_that_exist() -> None:
     for rule in RULES:
-        fields = WorkerGroup.model_fields if rule.per_group else LocalSettings.model_fields
-        assert rule.needs <= set(fields), rule.name
-        assert rule.of_groups <= set(WorkerGroup.model_fields), rule.name
+        for model in [PLATFORMS[rule.platform]] if rule.platform else PLATFORMS.values():
+            in_groups, fields = set(model.group_model.model_fields), set(model.model_fields)
+            assert rule.needs <= (in_groups if rule.per_group else fields), rule.name
+            assert rule.of_groups <= in_groups, rule.name
+            assert rule.of_stack <= fields, rule.name
         assert rule.check.__doc__, rule.name
     assert len({rule.name for rule in RULES}) == len(RULES)
 
