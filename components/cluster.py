@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components.platforms.local import LocalCluster
+from components.settings import LocalSettings, VmSettings
 
 if TYPE_CHECKING:
+    from components.platforms.local import LocalCluster
+    from components.platforms.vm import VmCluster
     from components.settings import Settings
 
 
@@ -26,9 +28,24 @@ class DaskCluster(pulumi.ComponentResource):
         self, name: str, *, settings: Settings, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("dask-cluster:index:DaskCluster", name, None, opts)
-        folder = Path.cwd() / ".dask-cluster" / "clusters" / pulumi.get_stack()
-        platform = LocalCluster(
-            name, settings=settings, folder=folder, opts=pulumi.ResourceOptions(parent=self)
-        )
+        platform = _create(name, settings, pulumi.ResourceOptions(parent=self))
         self.outputs = platform.outputs
         self.register_outputs({})
+
+
+def _create(
+    name: str, settings: Settings, opts: pulumi.ResourceOptions
+) -> LocalCluster | VmCluster:
+    """Create the cluster on its platform; only that one's SDK is imported, each costs seconds."""
+    match settings:
+        case LocalSettings():
+            from components.platforms.local import LocalCluster  # noqa: PLC0415
+
+            folder = Path.cwd() / ".dask-cluster" / "clusters" / pulumi.get_stack()
+            return LocalCluster(name, settings=settings, folder=folder, opts=opts)
+        case VmSettings():
+            from components.platforms.vm import VmCluster  # noqa: PLC0415
+
+            return VmCluster(name, settings=settings, opts=opts)
+        case _:
+            raise TypeError(f"{type(settings).__name__} is the settings of no platform.")

@@ -6,6 +6,7 @@ The recipe is ``images/environment`` (its ``install.sh`` and the lock); this mod
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -18,9 +19,14 @@ import yaml
 from pulumi import dynamic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-RECIPE = Path("images") / "environment"
+IMAGES = Path("images")
+RECIPE = IMAGES / "environment"
+# What a host elsewhere needs of this checkout, by the names of folders that it knows.
+SOURCES = {"environment": RECIPE, "node": IMAGES / "node", "host": IMAGES / "host"}
+# What `images/environment/packages.txt` installs on a machine.
+HOST_PYTHON = "3.11"
 # Built environments are kept by identity, for all stacks of a checkout: the next cluster with
 # the same one starts at once.
 BUILT = Path(".dask-cluster") / "environments"
@@ -69,6 +75,67 @@ _INPUTS = ("project", "recipe", "packages")
 _OUTPUTS = ("identity", "folder", "python", "requirements")
 
 
+class LockedEnvironment(dynamic.Resource, module="environment", name="LockedEnvironment"):
+    """The environment as machines elsewhere will build it; nothing is built here.
+
+    The extra packages are resolved once and held: they move when the lock or the list changes.
+
+    Attributes:
+        identity: As that of `Environment`: equal for the same lock and packages.
+        requirements: The extra packages, pinned and with hashes; empty without any.
+        locked: The lock's packages, pinned and with hashes.
+    """
+
+    identity: pulumi.Output[str]
+    requirements: pulumi.Output[str]
+    locked: str
+
+    def __init__(
+        self, name: str, *, packages: Sequence[str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Resolve the extra packages.
+
+        Args:
+            name: Name of the resource.
+            packages: Extra packages such as ``xarray>=2025.1``; the lock decides on the rest.
+            opts: Resource options.
+        """
+        minor = "{}.{}".format(*sys.version_info)
+        if minor != HOST_PYTHON:
+            raise pulumi.RunError(
+                f"machines on AWS run Python {HOST_PYTHON} and this program runs {minor}: their "
+                f"environments would differ. Run it with {HOST_PYTHON}: `make clean`, then "
+                f"`make rehearse PYTHON=python{HOST_PYTHON}`, or "
+                f"`uv sync --python {HOST_PYTHON}` where `pulumi` is used."
+            )
+        recipe = _install(Path.cwd(), "--identity")
+        props: dict[str, Any] = {
+            "project": str(Path.cwd()),
+            "recipe": recipe,
+            "packages": list(packages),
+            # Without extra packages a preview knows both.
+            "identity": None if packages else recipe,
+            "requirements": None if packages else "",
+        }
+        super().__init__(_LockedProvider(), name, props, opts)
+        self.locked = _install(Path.cwd(), "--export")
+
+
+class _LockedProvider(dynamic.ResourceProvider):
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        # Where the checkout is makes no difference to what is built elsewhere.
+        inputs = ("recipe", "packages")
+        return dynamic.DiffResult(changes=any(olds[key] != news[key] for key in inputs))
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        extra, identity = _resolve(Path(props["project"]), props["packages"])
+        outs = props | {"identity": identity, "requirements": extra}
+        return dynamic.CreateResult(id_="environment", outs=outs)
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult(outs=self.create(news).outs)
+
+
 class _EnvironmentProvider(dynamic.ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         return dynamic.DiffResult(changes=any(olds[key] != news[key] for key in _INPUTS))
@@ -90,13 +157,9 @@ class _EnvironmentProvider(dynamic.ResourceProvider):
 
 def _build(project: Path, packages: Sequence[str]) -> dict[str, str]:
     """Resolve the extra packages and build the environment; quick if it is there already."""
-    extra = _install(project, "--resolve", *packages) if packages else ""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write(extra)
-        file.flush()
-        options = ["--extra", file.name] if packages else []
-        identity = _install(project, "--identity", *options)
-        folder = project / BUILT / identity
+    extra, identity = _resolve(project, packages)
+    folder = project / BUILT / identity
+    with _options(extra) as options:
         _install(project, str(folder), *options)
     return {
         "identity": identity,
@@ -104,6 +167,22 @@ def _build(project: Path, packages: Sequence[str]) -> dict[str, str]:
         "python": str(folder / "bin" / "python"),
         "requirements": extra,
     }
+
+
+def _resolve(project: Path, packages: Sequence[str]) -> tuple[str, str]:
+    """Return the pinned lines of the extra packages, and the identity that they make."""
+    extra = _install(project, "--resolve", *packages) if packages else ""
+    with _options(extra) as options:
+        return extra, _install(project, "--identity", *options)
+
+
+@contextlib.contextmanager
+def _options(extra: str) -> Iterator[list[str]]:
+    """Hand the extra packages to `install.sh`, if there are any."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(extra)
+        file.flush()
+        yield ["--extra", file.name] if extra else []
 
 
 def _install(project: Path, *words: str) -> str:

@@ -20,7 +20,7 @@ from components.settings import ports
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from components.settings import Layout, Settings, WorkerGroup
+    from components.settings import Layout, LocalSettings, LocalWorkerGroup
 
 ROLES: tuple[Role, ...] = ("scheduler", "worker", "client")
 
@@ -42,7 +42,7 @@ class LocalCluster(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        settings: Settings,
+        settings: LocalSettings,
         folder: Path,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -166,7 +166,7 @@ class LocalCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._supervisor]),
         )
 
-    def _create_workers(self, name: str, group: WorkerGroup) -> LocalWorkers:
+    def _create_workers(self, name: str, group: LocalWorkerGroup) -> LocalWorkers:
         layout = group.layout
         return LocalWorkers(
             name,

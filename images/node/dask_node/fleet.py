@@ -109,7 +109,7 @@ class Fleet(Protocol):
 
 
 # What `DASK_CLUSTER_FLEET` begins with, and who keeps such a fleet. A bare path is a local one.
-_KINDS = {"/": "dask_node.local_fleet:LocalFleet"}
+_KINDS = {"/": "dask_node.local_fleet:LocalFleet", "aws:": "dask_node.aws.fleet:AwsFleet"}
 
 
 def load() -> Fleet | None:
