@@ -1,0 +1,66 @@
+"""Serves the application, and says in `server.json` where."""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import psutil
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import make_server
+
+from sandbox.aws.guests import Guests
+from sandbox.aws.server import control, repairs
+from sandbox.aws.server.app import Application
+from sandbox.aws.server.world import WORLD
+
+
+def serve(folder: Path, *, host: str, port: int, speed: float, guests: bool) -> None:
+    """Serve until this thread is told to exit.
+
+    Args:
+        folder: Gets ``server.json``, readable for its owner alone, as long as this answers.
+        host: An address of loopback.
+        port: 0 for a free one.
+        speed: How much faster than real time the account's waits pass.
+        guests: Whether instances pretend to boot.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # One line for each request would fill the disk of a long rehearsal.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    WORLD.clock.speed = speed
+    repairs.apply()
+    server = make_server(
+        host, port, Application(), threaded=True, request_handler=MotoRequestHandler
+    )
+    # Connections wait in the socket from here on: whoever reads the file is answered.
+    file = folder / "server.json"
+    WORLD.clock.start()
+    if guests:
+        _start_guests(f"http://127.0.0.1:{server.server_port}", speed)
+    try:
+        _write(file, server.server_port)
+        server.serve_forever(poll_interval=0.05)
+    finally:
+        file.unlink(missing_ok=True)
+        WORLD.clock.end()
+        server.server_close()
+
+
+def _start_guests(endpoint: str, speed: float) -> None:
+    guests = Guests(endpoint, speed=speed)
+    guests.start()
+    WORLD.events.listen(guests.tell)
+    control.GUESTS.append(guests)
+
+
+def _write(file: Path, port: int) -> None:
+    process = psutil.Process()
+    known = {"pid": process.pid, "port": port, "started": process.create_time()}
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.parent.chmod(0o700)
+    beside = file.with_suffix(".new")
+    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as stream:
+        json.dump(known, stream)
+    beside.replace(file)
