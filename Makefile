@@ -1,7 +1,9 @@
 # Everything these commands make stays in this checkout: .cache/ (uv and downloads), .venv/ (the
-# program) and .dask-cluster/ (environments, states and running clusters).
+# program) and .dask-cluster/ (environments, states, running clusters and rehearsals).
 
 STACK ?= local
+# There is nothing to rehearse of the stack that is local anyway.
+REHEARSED := $(if $(filter file,$(origin STACK)),dev,$(STACK))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& { command -v $$p; break; }; done)
@@ -17,11 +19,11 @@ SYNC := $(UV) sync --locked --quiet
 LOCKED := uv.lock pyproject.toml images/environment/pyproject.toml
 BIN := .venv/bin
 
-.PHONY: help up demo destroy status test check format schema clean
+.PHONY: help up demo destroy status rehearse rehearse-destroy test check format schema clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 up: .venv/.program ## make the cluster of stack $(STACK) what its stack file says
 	@$(BIN)/dask-cluster up $(STACK) --yes
@@ -34,6 +36,12 @@ destroy: .venv/.program ## take the cluster down; nothing of it is left
 
 demo: .venv/.program ## real work on the running cluster: 336,776 flights
 	@examples/demo.sh $(STACK)
+
+rehearse: .venv/.rehearsal ## a stack for AWS on this machine, without an account: STACK=dev
+	@$(BIN)/dask-cluster rehearse $(REHEARSED) up --yes
+
+rehearse-destroy: .venv/.rehearsal ## end a rehearsal; nothing of it is left
+	@$(BIN)/dask-cluster rehearse $(REHEARSED) destroy --yes
 
 test: check ## all that needs no root, no Docker and no account
 	@$(BIN)/pytest -n 3 --dist worksteal
@@ -55,6 +63,8 @@ schema: .venv/.program ## write what is generated from the settings' models
 clean: ## remove what was built; destroy the clusters first
 	@! ls .dask-cluster/state/* .dask-cluster/clusters/* 2>/dev/null | grep -q . || \
 		{ echo "a stack is up: run 'make destroy' first" >&2; exit 1; }
+	@! ls .dask-cluster/rehearsals/* 2>/dev/null | grep -q . || \
+		{ echo "a rehearsal is up: run 'make rehearse-destroy STACK=...' first" >&2; exit 1; }
 	rm -rf .cache .venv .dask-cluster
 
 # The program alone: what `make up` needs. What `make test` added stays (--inexact).
@@ -63,10 +73,16 @@ clean: ## remove what was built; destroy the clusters first
 	@$(SYNC) --no-default-groups --inexact
 	@touch $@
 
+# And the AWS of a rehearsal.
+.venv/.rehearsal: $(UV) $(LOCKED)
+	@echo "setting up the program and the AWS of a rehearsal (.venv) ..."
+	@$(SYNC) --no-default-groups --group rehearsal --inexact
+	@touch $@ .venv/.program
+
 .venv/.dev: $(UV) $(LOCKED)
 	@echo "setting up the program and its tests (.venv) ..."
 	@$(SYNC)
-	@touch $@ .venv/.program
+	@touch $@ .venv/.program .venv/.rehearsal
 
 $(UV): images/environment/uv.txt
 	@test -n "$(PYTHON)" || \

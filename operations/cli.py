@@ -15,7 +15,8 @@ from components.settings import SettingsError
 from engine import EngineError
 from engine.display import Display
 from operations import doctor as doctor_checks
-from operations import screen
+from operations import on_aws, pulumi_cli, screen
+from operations.rehearse import Action, Rehearsal
 from operations.stacks import (
     COMMAND,
     ERROR,
@@ -68,6 +69,7 @@ def _fail(error: Exception, code: int) -> None:
 def up(stack: StackName, *, yes: Yes = False) -> None:
     """Make the cluster what the stack file says, and show it."""
     opened = open_stack(stack)
+    pulumi_cli.refuse(opened, "up")
     opened.settings()
     if not yes:
         _finish(opened.stack.preview(listener=Display(out, kind="preview")))
@@ -91,6 +93,7 @@ def preview(
 ) -> None:
     """Show what `up` would do; nothing is changed."""
     opened = open_stack(stack)
+    pulumi_cli.refuse(opened, "preview")
     opened.settings()
     result = opened.stack.preview(listener=Display(out, kind="preview"))
     _finish(result)
@@ -101,13 +104,16 @@ def preview(
 @app.command()
 def refresh(stack: StackName) -> None:
     """Read what is really there into the state."""
-    _finish(open_stack(stack).stack.refresh(listener=Display(out, kind="refresh")))
+    opened = open_stack(stack)
+    pulumi_cli.refuse(opened, "refresh")
+    _finish(opened.stack.refresh(listener=Display(out, kind="refresh")))
 
 
 @app.command()
 def destroy(stack: StackName, *, yes: Yes = False) -> None:
     """Take the cluster down; nothing of it is left."""
     opened = open_stack(stack)
+    pulumi_cli.refuse(opened, "destroy")
     if not opened.stack.exists:
         opened.stack.destroy()  # an `up` that was killed early may have left an empty folder
         out.print(f"Stack {stack} is not up: nothing to destroy.")
@@ -122,7 +128,12 @@ def outputs(
     stack: StackName, *, as_json: AsJson = False, show_secrets: ShowSecrets = False
 ) -> None:
     """Print the outputs of a stack."""
-    found = _state_of(stack).stack.outputs(show_secrets=show_secrets)
+    opened = open_stack(stack)
+    if opened.on_aws:
+        found = pulumi_cli.outputs(opened, show_secrets=show_secrets)
+    else:
+        opened.require_up()
+        found = opened.stack.outputs(show_secrets=show_secrets)
     if as_json:
         _print_json(found)
         return
@@ -134,29 +145,46 @@ def outputs(
 @app.command()
 def export(stack: StackName, *, show_secrets: ShowSecrets = False) -> None:
     """Print the state in the form that `pulumi stack import` takes."""
-    _print_json(_state_of(stack).stack.export(show_secrets=show_secrets))
+    opened = open_stack(stack)
+    pulumi_cli.refuse(opened, "stack export")
+    opened.require_up()
+    _print_json(opened.stack.export(show_secrets=show_secrets))
 
 
 @app.command()
 def status(stack: StackName, *, as_json: AsJson = False) -> None:
     """Show the scheduler, the workers and what is wrong with them; exit with 1 if something is."""
-    found = open_stack(stack).outputs()
+    opened = open_stack(stack)
+    if opened.on_aws:
+        well = on_aws.status(out, opened, as_json=as_json)
+    else:
+        well = _status(opened, as_json=as_json)
+    if not well:
+        raise typer.Exit(ERROR)
+
+
+def _status(opened: Opened, *, as_json: bool) -> bool:
+    found = opened.outputs()
     view = look(found)
     faults = screen.faults(view)
     if as_json:
-        _print_json({"stack": stack, "outputs": found, "faults": faults, **view.as_json()})
+        _print_json({"stack": opened.name, "outputs": found, "faults": faults, **view.as_json()})
     else:
-        screen.show(out, stack, found, view)
-    if faults:
-        raise typer.Exit(ERROR)
+        screen.show(out, opened.name, found, view)
+    return not faults
 
 
 @app.command()
 def doctor(stack: StackName) -> None:
     """Check a running cluster one thing at a time; exit with 1 if something is wrong."""
-    found = open_stack(stack).outputs()
+    opened = open_stack(stack)
+    if opened.on_aws:
+        findings = on_aws.findings(opened)
+    else:
+        found = opened.outputs()
+        findings = doctor_checks.findings(found, look(found))
     well = True
-    for good, line in doctor_checks.findings(found, look(found)):
+    for good, line in findings:
         well = well and good
         out.print("  [green]ok[/green]  " if good else "  [red]no[/red]  ", end="")
         out.print(line, markup=False)
@@ -172,10 +200,13 @@ def run(
 
     For example: dask-cluster run local -- python my_analysis.py
     """
-    environment = client_environment(open_stack(stack).outputs())
     words = command[1:] if command[0] == "--" else command
     if not words:
         raise CommandError(f"what is to be run? {COMMAND} run {stack} -- COMMAND", WRONG_SETTINGS)
+    opened = open_stack(stack)
+    if opened.on_aws:
+        raise typer.Exit(on_aws.run(opened, words))
+    environment = client_environment(opened.outputs())
     program = shutil.which(words[0], path=environment["PATH"])
     if program is None:
         raise CommandError(f"{words[0]}: no such command in the cluster's environment or on PATH.")
@@ -183,10 +214,48 @@ def run(
     os.execve(program, words, environment)  # noqa: S606
 
 
-def _state_of(name: str) -> Opened:
-    opened = open_stack(name)
-    opened.require_up()
-    return opened
+@app.command()
+def rehearse(
+    stack: StackName,
+    action: Annotated[Action, typer.Argument(help="What to do with the rehearsal.")],
+    *,
+    yes: Yes = False,
+) -> None:
+    """Rehearse a stack for AWS on this machine, without an account: its program, unmodified.
+
+    Its AWS goes on running between two commands; `destroy` ends it.
+    """
+    rehearsal = Rehearsal(open_stack(stack))
+    if action is Action.DESTROY:
+        _end_rehearsal(rehearsal, yes=yes)
+        return
+    rehearsal.check()
+    if action is Action.UP:
+        inside = rehearsal.begin()
+        if not yes:
+            _finish(inside.preview(listener=Display(out, kind="preview")))
+            _ask("Perform this update, on this machine?")
+        _finish(inside.up(listener=Display(out, kind="up")))
+    if not rehearsal.show(out):
+        raise typer.Exit(ERROR)
+
+
+def _end_rehearsal(rehearsal: Rehearsal, *, yes: bool) -> None:
+    if not rehearsal.exists:
+        out.print(f"Stack {rehearsal.name} is not rehearsed: nothing to destroy.")
+        return
+    inside = rehearsal.begin()
+    if inside.exists and not yes:
+        _ask(f"Destroy {len(inside.resources())} resources of this rehearsal?")
+    _finish(inside.destroy(listener=Display(out, kind="destroy")))
+    left = rehearsal.left()
+    if left:
+        out.print(f"[red]Left behind, {len(left)} in all:[/red]")
+        for item in left:
+            out.print(f"  {item.service} {item.type} {item.id}", markup=False)
+        raise typer.Exit(ERROR)
+    rehearsal.end()
+    out.print("Its AWS was as empty as before, and has ended.")
 
 
 def _ask(question: str) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.settings import Settings, load_file
+from components.settings import Settings, SettingsError, load_file
+from components.settings.stack_file import read
 from engine import EngineError, Project, Stack
 
 # Exit codes, those of Pulumi where it has one (pulumi/pkg/cmd/pulumi/cmd/exit_codes.go).
@@ -51,6 +52,23 @@ class Opened:
     def name(self) -> str:
         """The stack's name, such as ``local``."""
         return self.stack.name
+
+    @property
+    def on_aws(self) -> bool:
+        """Whether the stack file says so; the rest of it may be wrong.
+
+        Raises:
+            SettingsError: The file cannot be read, and nothing else is known of the stack.
+        """
+        if not self.file.exists():
+            return False
+        try:
+            config, _ = read(self.file, settings=())
+        except SettingsError:
+            if self.stack.exists:
+                return False  # a cluster of this machine: `destroy` needs no stack file
+            raise
+        return "vm" in (config.get("platform"), config.get(f"{self.project.name}:platform"))
 
     def settings(self) -> Settings:
         """Return the stack file's settings.

@@ -90,23 +90,36 @@ class View:
 
 
 def client_environment(outputs: dict[str, Any]) -> dict[str, str]:
-    """Return the variables with which a bare ``Client()`` connects to the cluster.
+    """Return the variables with which a bare ``Client()`` connects to a cluster of this machine.
 
     Args:
         outputs: The stack's outputs.
+    """
+    return variables(
+        Path(outputs["environment_folder"]),
+        outputs["environment"],
+        Path(outputs["folder"]) / "dask.yaml",
+    )
+
+
+def variables(environment: Path, identity: str, configuration: Path) -> dict[str, str]:
+    """Return the variables of a command that runs in a cluster's environment.
+
+    Args:
+        environment: Where it is built.
+        identity: Its identity, which the client tells the scheduler.
+        configuration: Dask's, with address and certificates: a file, or a folder of some.
 
     Returns:
-        The caller's environment with the cluster's environment first on PATH and Dask's
-        configuration, certificates included, from the cluster's ``dask.yaml``.
+        The caller's variables with these in their place.
     """
     # A DASK_ variable of the person's shell would override the cluster's file.
     kept = {k: v for k, v in os.environ.items() if not k.startswith("DASK_")}
-    environment = Path(outputs["environment_folder"])
     return kept | {
         "PATH": f"{environment / 'bin'}:{kept.get('PATH', '/usr/bin:/bin')}",
         "VIRTUAL_ENV": str(environment),
-        "DASK_CONFIG": str(Path(outputs["folder"]) / "dask.yaml"),
-        "DASK_CLUSTER_ENVIRONMENT": outputs["environment"],
+        "DASK_CONFIG": str(configuration),
+        "DASK_CLUSTER_ENVIRONMENT": identity,
     }
 
 

@@ -1,0 +1,43 @@
+"""The commands of a stack on AWS, by what Pulumi's backend and AWS say of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from operations import aws, machines, machines_doctor, machines_screen, pulumi_cli, remote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+    from operations.stacks import Opened
+
+
+def status(console: Console, opened: Opened, *, as_json: bool) -> bool:
+    """Show a cluster; return whether nothing is wrong with it."""
+    found = pulumi_cli.outputs(opened)
+    view = machines.look(found, aws.session(found["region"]))
+    faults = machines_screen.faults(view)
+    if as_json:
+        shown = {"stack": opened.name, "outputs": found, "faults": faults, **view.as_json()}
+        console.print(json.dumps(shown, indent=2), markup=False, soft_wrap=True)
+    else:
+        machines_screen.show(console, opened.name, found, view)
+    return not faults
+
+
+def findings(opened: Opened) -> Iterator[tuple[bool, str]]:
+    """Yield each check of a cluster: whether it is well, and a line that says what was seen."""
+    found = pulumi_cli.outputs(opened)
+    view = machines.look(found, aws.session(found["region"]))
+    yield from machines_doctor.findings(found, view)
+
+
+def run(opened: Opened, words: Sequence[str]) -> int:
+    """Run a command beside a cluster; return its exit code."""
+    found = pulumi_cli.outputs(opened)
+    clients = aws.session(found["region"])
+    reach = remote.session_manager(found, clients)
+    return remote.run(opened, found, words, clients=clients, reach=reach)
