@@ -19,7 +19,7 @@ SYNC := $(UV) sync --locked --quiet
 LOCKED := uv.lock pyproject.toml images/environment/pyproject.toml
 BIN := .venv/bin
 
-.PHONY: help up demo destroy status rehearse rehearse-destroy test check format schema clean
+.PHONY: help up demo destroy status rehearse rehearse-destroy test test-sandbox check format schema clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,7 +44,10 @@ rehearse-destroy: .venv/.rehearsal ## end a rehearsal; nothing of it is left
 	@$(BIN)/dask-cluster rehearse $(REHEARSED) destroy --yes
 
 test: check ## all that needs no root, no Docker and no account
-	@$(BIN)/pytest -n 3 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist worksteal --ignore=tests/sandbox/provider --ignore=tests/sandbox/server
+
+test-sandbox: .venv/.dev ## the AWS of rehearsals by itself: each call and each resource type
+	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox/provider tests/sandbox/server
 
 check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check

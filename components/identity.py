@@ -86,6 +86,10 @@ class Identity(pulumi.ComponentResource):
         self._partition = partition(region)
         self._child = pulumi.ResourceOptions(parent=self)
         data = buckets(self._partition, read_buckets, write_buckets)
+        # First, and so the last to go: IAM keeps a policy that is attached to somebody, and a
+        # destroy that stops there has ended the machines.
+        self._connect_policy = self._create_connect_policy(reach)
+        self.connect_policy = self._connect_policy.arn
         self.scheduler_profile = self._create_profile(
             "scheduler",
             pulumi.Output.all(
@@ -111,7 +115,6 @@ class Identity(pulumi.ComponentResource):
                 ]
             ),
         )
-        self.connect_policy = self._create_connect_policy(reach)
         self.register_outputs({})
 
     def _create_profile(
@@ -133,7 +136,7 @@ class Identity(pulumi.ComponentResource):
             role=created.name,
             tags={"Name": name},
             # A machine must not start before its role may do anything.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, self._connect_policy]),
         )
         return profile.arn
 
@@ -216,7 +219,7 @@ class Identity(pulumi.ComponentResource):
             ),
         ]
 
-    def _create_connect_policy(self, reach: Reach) -> pulumi.Output[str]:
+    def _create_connect_policy(self, reach: Reach) -> iam.Policy:
         """Create what ``dask-cluster run`` and ``status`` need, for a group or role of people."""
         arns = {
             "secret": reach.secrets["client"],
@@ -224,14 +227,13 @@ class Identity(pulumi.ComponentResource):
             "parameters": pulumi.Output.all(reach.registered, *reach.boot.values()),
         }
         name = f"{self._prefix}-connect"
-        policy = iam.Policy(
+        return iam.Policy(
             name,
             description=f"May connect to the Dask cluster {self._cluster}",
             policy=pulumi.Output.all(**arns).apply(self._connect),
             tags={"Name": name},
             opts=self._child,
         )
-        return policy.arn
 
     def _connect(self, arns: Mapping[str, Any]) -> str:
         forwarding = f"arn:{self._partition}:ssm:{self._region}::document/"

@@ -15,7 +15,8 @@ from components import aws
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOOK_SECONDS = 5
+# Between two looks: from the first to the second, half as much more each time.
+LOOK_SECONDS = (0.5, 5.0)
 # What the stack file says, at least; the scaler reads it too.
 WORKERS_TAG = "dask-cluster:workers"
 # This many failed boots in a row, and the machines themselves stop the relaunching.
@@ -111,7 +112,7 @@ def _wait(cluster: _Cluster) -> None:
     Raises:
         pulumi.RunError: It is not there in time, or the machines gave up; with what they said.
     """
-    deadline = time.monotonic() + cluster.seconds
+    deadline, pause = time.monotonic() + cluster.seconds, LOOK_SECONDS[0]
     # Of an `up` before this one: what failed then may have been mended since.
     before = {group: cluster.failures(group) for group in cluster.groups()}
     while missing := cluster.missing():
@@ -123,7 +124,8 @@ def _wait(cluster: _Cluster) -> None:
             said = "\n".join(cluster.reasons(gave_up or missing))
             after = "" if gave_up else f" after {_spoken(cluster.seconds)}"
             raise pulumi.RunError(f"not ready{after}: {said}")
-        time.sleep(min(LOOK_SECONDS, cluster.seconds / 10))
+        time.sleep(pause)
+        pause = min(1.5 * pause, LOOK_SECONDS[1])
 
 
 class _Cluster:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from operations.machines import SCHEDULER
+from operations.screen import show_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,14 +24,17 @@ COLUMNS = ("wanted", "max", "in service", "starting", "ending", "registered")
 def show(console: Console, name: str, outputs: Mapping[str, Any], view: View) -> None:
     """Print a cluster: its scheduler, its environment, its groups, and what is wrong with it."""
     wrong = faults(view)
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("  Scheduler", outputs["scheduler_address"])
-    facts.add_row("  Runs on", _scheduler(view))
-    facts.add_row("  Environment", view.expected)
-    facts.add_row("  Region", outputs["region"])
     console.print()
     console.print(f"[bold]Dask cluster {name}[/bold]  {_word(wrong, view)}")
-    console.print(facts)
+    show_facts(
+        console,
+        {
+            "Scheduler": outputs["scheduler_address"],
+            "Runs on": _scheduler(view),
+            "Environment": outputs["environment"],
+            "Region": outputs["region"],
+        },
+    )
     console.print()
     console.print(_groups(view), soft_wrap=True)  # a wide one is not cut
     for line in notes(view):

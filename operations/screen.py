@@ -12,6 +12,8 @@ from rich.text import Text
 from operations.stacks import COMMAND
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from operations.view import View
@@ -21,14 +23,17 @@ MOST_ROWS = 20  # workers shown one by one; the line below the table counts them
 
 def show(console: Console, name: str, outputs: dict[str, Any], view: View) -> None:
     """Print a cluster: its addresses, its environment, its workers, and what is wrong with it."""
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("  Scheduler", outputs["scheduler_address"])
-    facts.add_row("  Dashboard", f"{outputs['dashboard']}/status")
-    facts.add_row("  Environment", _environment(outputs))
     console.print()
     wrong = faults(view)
     console.print(f"[bold]Dask cluster {name}[/bold]  {_word(wrong, view)}")
-    console.print(facts)
+    show_facts(
+        console,
+        {
+            "Scheduler": outputs["scheduler_address"],
+            "Dashboard": f"{outputs['dashboard']}/status",
+            "Environment": _environment(outputs),
+        },
+    )
     workers = sorted(view.report.get("workers", []), key=lambda w: _natural(w["name"]))
     if workers:
         console.print()
@@ -38,6 +43,13 @@ def show(console: Console, name: str, outputs: dict[str, Any], view: View) -> No
         console.print(f"  {line}", markup=False)
     for line in wrong:
         console.print(Text(f"  {line}", style="red"))
+
+
+def show_facts(console: Console, facts: Mapping[str, str]) -> None:
+    """Print a line for each fact, without blanks at its end."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        console.print(f"  {name.ljust(width)}  {value}", markup=False)
 
 
 def show_next(console: Console, name: str) -> None:
@@ -81,10 +93,12 @@ def _fleet(view: View) -> list[str]:
         lines.append(f"stopped: {view.fleet['stopped']}. Work that arrives, or `up`, starts them.")
     if (left := view.fleet.get("stops_in")) is not None and not view.fleet["stopped"]:
         lines.append(f"idle: the workers are stopped in {left:.0f} s, if nobody comes")
+    groups = view.fleet["groups"]
     lines += [
-        f"group {name}: {group['workers']} to {group['limit']} workers, {group['wanted']} wanted"
-        for name, group in view.fleet["groups"].items()
-        if name in view.scaled
+        # The scaler looks again and again: right after an `up` it may not have seen the bounds.
+        f"group {name}: {least} to {most} workers, {max(least, groups[name]['wanted'])} wanted"
+        for name, (least, most) in view.scaled.items()
+        if name in groups
     ]
     counters = view.report.get("counters", {})
     handed, size = counters.get("drained_keys", 0), counters.get("drained_bytes", 0)

@@ -7,9 +7,12 @@ import os
 import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.local.process_table import ProcessTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REPORT_SECONDS = 20
 START_SECONDS = 60  # a worker that the scaler has started may take this long to register
@@ -53,14 +56,14 @@ class View:
         processes: The process table; empty without a supervisor.
         report: What ``python -m dask_node.report`` printed: the scheduler's view.
         error: Why there is no report, or None.
-        scaled: The groups of workers whose number the scaler decides.
+        scaled: The groups of workers whose number the scaler decides: at least and at most.
     """
 
     supervisor: bool
     processes: list[Process] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
-    scaled: frozenset[str] = frozenset()
+    scaled: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def fleet(self) -> dict[str, Any]:
@@ -137,13 +140,18 @@ def look(outputs: dict[str, Any]) -> View:
     )
 
 
-def _scaled_groups(folder: Path) -> frozenset[str]:
-    """Return the groups that have a `maxWorkers`, as the last `up` wrote them down.
+def _scaled_groups(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return the bounds of the groups that have a `maxWorkers`, as the last `up` wrote them down.
 
     The scaler itself says so only after its next look.
     """
     groups = [path for path in (folder / "fleet").glob("*.json") if path.name != "cluster.json"]
-    return frozenset(path.stem for path in groups if json.loads(path.read_text())["maxWorkers"])
+    told = {path.stem: json.loads(path.read_text()) for path in groups}
+    return {
+        name: (group["workers"], group["maxWorkers"])
+        for name, group in told.items()
+        if group["maxWorkers"]
+    }
 
 
 def process_table(folder: Path) -> list[Process] | None:

@@ -125,3 +125,29 @@ def test_a_project_that_is_refused(
     assert not run.ok
     assert named in run.messages
     assert run.calls == []
+
+
+RENAMED = """
+class Renamed(pulumi.CustomResource):
+    def __init__(self, name, opts):
+        super().__init__("fake:index:Thing", name, {"value": 1}, opts)
+
+former = [pulumi.Alias(type_="fake:index:Gadget")]
+Renamed("a", pulumi.ResourceOptions(version=fake.VERSION, aliases=former))
+"""
+
+
+def test_the_former_name_of_a_type_that_no_state_has_is_no_option(embedded_world: World) -> None:
+    """SDKs list the names that their types had before: nobody has chosen that."""
+    run = embedded_world.up(RENAMED)
+    assert run.ok, run
+    assert run.cloud_calls == ["Create a"]
+    assert embedded_world.up(RENAMED).cloud_calls == []
+
+
+def test_a_state_with_the_former_name_of_a_type_is_refused(embedded_world: World) -> None:
+    assert embedded_world.up(RENAMED.replace("Thing", "Gadget")).ok
+    run = embedded_world.up(RENAMED)
+    assert not run.ok
+    assert "the state holds it as a fake:index:Gadget" in run.messages
+    assert embedded_world.names() == ["a"]
