@@ -29,6 +29,8 @@ from operations.stacks import (
 from operations.view import client_environment, look
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine import Result
 
 app = typer.Typer(
@@ -215,6 +217,16 @@ def run(
 
 
 @app.command()
+def sweep(stack: StackName, *, yes: Yes = False) -> None:
+    """Delete what bears the tag of a cluster on AWS: what is left where Pulumi lost track.
+
+    For after `pulumi destroy`: it knows nothing of Pulumi's state, and deletes what is up too.
+    """
+    if not on_aws.sweep(out, open_stack(stack), ask=_asker(yes=yes)):
+        raise typer.Exit(ERROR)
+
+
+@app.command()
 def rehearse(
     stack: StackName,
     action: Annotated[Action, typer.Argument(help="What to do with the rehearsal.")],
@@ -230,6 +242,10 @@ def rehearse(
         _end_rehearsal(rehearsal, yes=yes)
         return
     rehearsal.check()
+    if action is Action.SWEEP:
+        if not rehearsal.sweep(out, ask=_asker(yes=yes)):
+            raise typer.Exit(ERROR)
+        return
     if action is Action.UP:
         inside = rehearsal.begin()
         if not yes:
@@ -253,6 +269,7 @@ def _end_rehearsal(rehearsal: Rehearsal, *, yes: bool) -> None:
         out.print(f"[red]Left behind, {len(left)} in all:[/red]")
         for item in left:
             out.print(f"  {item.service} {item.type} {item.id}", markup=False)
+        out.print(f"`{COMMAND} rehearse {rehearsal.name} sweep` deletes what has the stack's tag.")
         raise typer.Exit(ERROR)
     rehearsal.end()
     out.print("Its AWS was as empty as before, and has ended.")
@@ -262,6 +279,10 @@ def _ask(question: str) -> None:
     if not sys.stdin.isatty():
         raise CommandError("nobody is there to answer: add --yes.", WRONG_SETTINGS)
     typer.confirm(question, abort=True)
+
+
+def _asker(*, yes: bool) -> Callable[[str], None]:
+    return (lambda _question: None) if yes else _ask
 
 
 def _finish(result: Result) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from components.settings import VmSettings
 from operations import aws, machines, machines_doctor, machines_screen, pulumi_cli, remote
+from operations.stacks import COMMAND, WRONG_SETTINGS, CommandError
+from operations.sweep import command as sweep_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -41,3 +44,20 @@ def run(opened: Opened, words: Sequence[str]) -> int:
     clients = aws.session(found["region"])
     reach = remote.session_manager(found, clients)
     return remote.run(opened, found, words, clients=clients, reach=reach)
+
+
+def sweep(console: Console, opened: Opened, *, ask: Callable[[str], None]) -> bool:
+    """Delete what bears a cluster's tag; return whether nothing is left.
+
+    Raises:
+        SettingsError: The stack file is wrong; it says in which region to look.
+        CommandError: The stack is not on AWS.
+    """
+    settings = opened.settings()
+    if not isinstance(settings, VmSettings):
+        raise CommandError(
+            f"stack `{opened.name}` runs on this machine, where `{COMMAND} destroy {opened.name}` "
+            "leaves nothing.",
+            WRONG_SETTINGS,
+        )
+    return sweep_command.run(console, opened.name, settings.region, ask=ask)

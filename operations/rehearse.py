@@ -17,10 +17,11 @@ from components.settings import VmSettings
 from engine import Stack
 from operations import aws, machines, machines_screen
 from operations.stacks import COMMAND, NO_STACK, WRONG_SETTINGS, CommandError
+from operations.sweep import command as sweep_command
 from sandbox.aws import server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rich.console import Console
 
@@ -44,6 +45,7 @@ class Action(StrEnum):
     UP = "up"
     STATUS = "status"
     DESTROY = "destroy"
+    SWEEP = "sweep"
 
 
 class Rehearsal:
@@ -111,11 +113,7 @@ class Rehearsal:
         Raises:
             CommandError: There is none.
         """
-        if not self.exists:
-            raise CommandError(
-                f"stack `{self.name}` is not rehearsed: `{COMMAND} rehearse {self.name} up`.",
-                NO_STACK,
-            )
+        self._require()
         inside = self.begin()
         found = inside.outputs(show_secrets=True)
         if "groups" not in found:
@@ -127,6 +125,26 @@ class Rehearsal:
             "  instances are records; what they would report of their boot is pretended."
         )
         return not machines_screen.faults(view)
+
+    def sweep(self, console: Console, *, ask: Callable[[str], None]) -> bool:
+        """Delete what bears the cluster's tag; return whether nothing of it is left.
+
+        Raises:
+            SettingsError: The stack file is wrong; it says in which region to look.
+            CommandError: There is no rehearsal.
+        """
+        self._require()
+        settings = self._opened.settings()
+        assert isinstance(settings, VmSettings)  # noqa: S101  # `check` has seen to it
+        self.begin()
+        return sweep_command.run(console, self.name, settings.region, ask=ask)
+
+    def _require(self) -> None:
+        if not self.exists:
+            raise CommandError(
+                f"stack `{self.name}` is not rehearsed: `{COMMAND} rehearse {self.name} up`.",
+                NO_STACK,
+            )
 
     def left(self) -> list[Item]:
         """Return what its AWS holds that was not there at first."""

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from operations.sweep.kinds import TAG, Client, Kind, by_filter, pages
+from operations.sweep.kinds import TAG, Client, Found, Kind, Scope, by_filter, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ENDED = frozenset({"shutting-down", "terminated"})
-
-
-def _groups(client: Client, cluster: str) -> Iterator[str]:
-    filters = [{"Name": f"tag:{TAG}", "Values": [cluster]}]
-    operation, key = "describe_auto_scaling_groups", "AutoScalingGroups"
-    for group in pages(client, operation, key, Filters=filters):
-        yield group["AutoScalingGroupName"]
-
 
 def _delete_group(client: Client, name: str) -> None:
+    # By force: its hooks are not waited for, and its instances end with it.
     client.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
 
 
-def _instances(client: Client, cluster: str) -> Iterator[str]:
-    filters = [{"Name": f"tag:{TAG}", "Values": [cluster]}]
+def _instances(client: Client, scope: Scope) -> Iterator[Found]:
+    filters = [{"Name": f"tag:{TAG}", "Values": [scope.cluster]}]
     for reservation in pages(client, "describe_instances", "Reservations", Filters=filters):
         for instance in reservation["Instances"]:
-            if instance["State"]["Name"] not in _ENDED:
-                yield instance["InstanceId"]
+            state = instance["State"]["Name"]
+            if state != "terminated":  # they are listed for an hour after their end
+                yield Found(instance["InstanceId"], state == "shutting-down")
+
+
+def _state(word: str) -> Any:  # noqa: ANN401  # a predicate over an item of a listing
+    return lambda item: item.get("State") == word
 
 
 KINDS = (
-    Kind("Auto Scaling group", "autoscaling", _groups, _delete_group),
+    Kind(
+        "Auto Scaling group",
+        "autoscaling",
+        by_filter(
+            "describe_auto_scaling_groups",
+            "AutoScalingGroups",
+            "AutoScalingGroupName",
+            # The status is there only while a group is being deleted.
+            ending=lambda group: bool(group.get("Status")),
+        ),
+        _delete_group,
+    ),
     Kind("instance", "ec2", _instances, lambda c, i: c.terminate_instances(InstanceIds=[i])),
     Kind(
         "launch template",
@@ -43,7 +51,13 @@ KINDS = (
     Kind(
         "placement group",
         "ec2",
-        by_filter("describe_placement_groups", "PlacementGroups", "GroupName"),
+        by_filter(
+            "describe_placement_groups",
+            "PlacementGroups",
+            "GroupName",
+            ending=_state("deleting"),
+            gone=_state("deleted"),
+        ),
         lambda c, i: c.delete_placement_group(GroupName=i),
     ),
 )

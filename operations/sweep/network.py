@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-from operations.sweep.kinds import TAG, Client, Kind, by_filter, pages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_GONE = frozenset({"deleted", "deleting"})
+from operations.sweep.kinds import Client, Kind, UnsuccessfulError, by_filter, pages
 
 
-def _nat_gateways(client: Client, cluster: str) -> Iterator[str]:
-    # They are listed for an hour after their end.
-    filters = [{"Name": f"tag:{TAG}", "Values": [cluster]}]
-    for item in pages(client, "describe_nat_gateways", "NatGateways", Filter=filters):
-        if item["State"] != "deleted":
-            yield item["NatGatewayId"]
+def _all_done(answer: dict[str, Any]) -> None:
+    """Refuse an answer that names something which was not deleted.
+
+    Raises:
+        UnsuccessfulError: With AWS's words.
+    """
+    for item in answer.get("Unsuccessful", ()):
+        error = item["Error"]
+        raise UnsuccessfulError(f"{error.get('Code')}: {error.get('Message')}")
 
 
-def _endpoints(client: Client, cluster: str) -> Iterator[str]:
-    filters = [{"Name": f"tag:{TAG}", "Values": [cluster]}]
-    for item in pages(client, "describe_vpc_endpoints", "VpcEndpoints", Filters=filters):
-        if item["State"].lower() not in _GONE:
-            yield item["VpcEndpointId"]
-
-
-def _route_tables(client: Client, cluster: str) -> Iterator[str]:
-    filters = [{"Name": f"tag:{TAG}", "Values": [cluster]}]
-    for table in pages(client, "describe_route_tables", "RouteTables", Filters=filters):
-        if not any(each.get("Main") for each in table["Associations"]):
-            yield table["RouteTableId"]
+def _is_main(table: dict[str, Any]) -> bool:
+    return any(each.get("Main") for each in table["Associations"])
 
 
 def _delete_route_table(client: Client, identifier: str) -> None:
@@ -41,33 +29,24 @@ def _delete_route_table(client: Client, identifier: str) -> None:
     client.delete_route_table(RouteTableId=identifier)
 
 
-def _security_groups(client: Client, cluster: str) -> Iterator[str]:
-    filters = [{"Name": f"tag:{TAG}", "Values": [cluster]}]
-    for group in pages(client, "describe_security_groups", "SecurityGroups", Filters=filters):
-        # A VPC's default group goes with the VPC.
-        if group["GroupName"] != "default":
-            yield group["GroupId"]
-
-
 def _delete_security_group(client: Client, identifier: str) -> None:
     """Delete a group after its own rules: they may name another one, which they would hold."""
-    (group,) = client.describe_security_groups(GroupIds=[identifier])["SecurityGroups"]
-    if group["IpPermissions"]:
-        client.revoke_security_group_ingress(
-            GroupId=identifier, IpPermissions=group["IpPermissions"]
-        )
-    if group["IpPermissionsEgress"]:
-        client.revoke_security_group_egress(
-            GroupId=identifier, IpPermissions=group["IpPermissionsEgress"]
-        )
+    where = [{"Name": "group-id", "Values": [identifier]}]
+    rules = list(
+        pages(client, "describe_security_group_rules", "SecurityGroupRules", Filters=where)
+    )
+    outward = [rule["SecurityGroupRuleId"] for rule in rules if rule["IsEgress"]]
+    inward = [rule["SecurityGroupRuleId"] for rule in rules if not rule["IsEgress"]]
+    if outward:
+        client.revoke_security_group_egress(GroupId=identifier, SecurityGroupRuleIds=outward)
+    if inward:
+        client.revoke_security_group_ingress(GroupId=identifier, SecurityGroupRuleIds=inward)
     client.delete_security_group(GroupId=identifier)
 
 
 def _delete_internet_gateway(client: Client, identifier: str) -> None:
-    (gateway,) = client.describe_internet_gateways(InternetGatewayIds=[identifier])[
-        "InternetGateways"
-    ]
-    for each in gateway["Attachments"]:
+    found = client.describe_internet_gateways(InternetGatewayIds=[identifier])
+    for each in found["InternetGateways"][0]["Attachments"]:
         client.detach_internet_gateway(InternetGatewayId=identifier, VpcId=each["VpcId"])
     client.delete_internet_gateway(InternetGatewayId=identifier)
 
@@ -76,20 +55,33 @@ KINDS = (
     Kind(
         "flow log",
         "ec2",
-        by_filter("describe_flow_logs", "FlowLogs", "FlowLogId"),
-        lambda c, i: c.delete_flow_logs(FlowLogIds=[i]),
+        by_filter("describe_flow_logs", "FlowLogs", "FlowLogId", filters="Filter"),
+        lambda c, i: _all_done(c.delete_flow_logs(FlowLogIds=[i])),
     ),
     Kind(
         "NAT gateway",
         "ec2",
-        _nat_gateways,
+        by_filter(
+            "describe_nat_gateways",
+            "NatGateways",
+            "NatGatewayId",
+            ending=lambda item: item["State"] == "deleting",
+            gone=lambda item: item["State"] == "deleted",  # listed for an hour more
+            filters="Filter",
+        ),
         lambda c, i: c.delete_nat_gateway(NatGatewayId=i),
     ),
     Kind(
         "VPC endpoint",
         "ec2",
-        _endpoints,
-        lambda c, i: c.delete_vpc_endpoints(VpcEndpointIds=[i]),
+        by_filter(
+            "describe_vpc_endpoints",
+            "VpcEndpoints",
+            "VpcEndpointId",
+            ending=lambda item: item["State"].lower() == "deleting",
+            gone=lambda item: item["State"].lower() == "deleted",
+        ),
+        lambda c, i: _all_done(c.delete_vpc_endpoints(VpcEndpointIds=[i])),
     ),
     Kind(
         "network interface",
@@ -100,7 +92,13 @@ KINDS = (
     Kind(
         "volume",
         "ec2",
-        by_filter("describe_volumes", "Volumes", "VolumeId"),
+        by_filter(
+            "describe_volumes",
+            "Volumes",
+            "VolumeId",
+            ending=lambda item: item["State"] == "deleting",
+            gone=lambda item: item["State"] == "deleted",
+        ),
         lambda c, i: c.delete_volume(VolumeId=i),
     ),
     Kind(
@@ -109,7 +107,6 @@ KINDS = (
         by_filter("describe_addresses", "Addresses", "AllocationId"),
         lambda c, i: c.release_address(AllocationId=i),
     ),
-    Kind("route table", "ec2", _route_tables, _delete_route_table),
     Kind(
         "subnet",
         "ec2",
@@ -117,12 +114,29 @@ KINDS = (
         lambda c, i: c.delete_subnet(SubnetId=i),
     ),
     Kind(
+        "route table",
+        "ec2",
+        by_filter("describe_route_tables", "RouteTables", "RouteTableId", gone=_is_main),
+        _delete_route_table,
+    ),
+    Kind(
         "internet gateway",
         "ec2",
         by_filter("describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
         _delete_internet_gateway,
     ),
-    Kind("security group", "ec2", _security_groups, _delete_security_group),
+    Kind(
+        "security group",
+        "ec2",
+        by_filter(
+            "describe_security_groups",
+            "SecurityGroups",
+            "GroupId",
+            # A VPC's default group, which the program empties and tags, goes with the VPC.
+            gone=lambda item: item["GroupName"] == "default",
+        ),
+        _delete_security_group,
+    ),
     Kind(
         "VPC",
         "ec2",

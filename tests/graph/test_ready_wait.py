@@ -48,7 +48,7 @@ class Reported:
 
 
 def wait(cluster: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ready, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(ready, "LOOK_SECONDS", (0.001, 0.001))
     ready._wait(cast("Any", cluster))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,12 @@ from sandbox.aws import server
 from sandbox.aws.server.starter import request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine import Event, Result
 
 ROOT = Path(__file__).resolve().parents[2]
+WAIT_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +120,13 @@ class Rehearsed:
     def states(self, name: str) -> Counter[str]:
         """How many instances of a group are in which state."""
         return Counter(each["LifecycleState"] for each in self.group(name)["Instances"])
+
+    def eventually(self, look: Callable[[], object], wanted: object) -> None:
+        """Wait until something is as it should be."""
+        end = time.monotonic() + WAIT_SECONDS
+        while (seen := look()) != wanted:
+            assert time.monotonic() < end, f"{seen!r} and not {wanted!r}"
+            time.sleep(0.1)
 
     def contents(self) -> list[str]:
         """What the AWS holds, beside what an account has from the start."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,14 +16,6 @@ if TYPE_CHECKING:
 
 # `make test` is short enough to wait for; `.ci/run` does all.
 STACKS = ["dev", "staging", "prod", "hpc"] if THOROUGH else ["dev"]
-WAIT_SECONDS = 60
-
-
-def eventually(look: Callable[[], object], wanted: object) -> None:
-    end = time.monotonic() + WAIT_SECONDS
-    while (seen := look()) != wanted:
-        assert time.monotonic() < end, f"{seen!r} and not {wanted!r}"
-        time.sleep(0.1)
 
 
 @pytest.mark.timeout(900)
@@ -62,20 +53,20 @@ def _size(stack: Rehearsed, name: str) -> None:
     """4 -> 40 -> 4: one update each, and the instances that stay are the same."""
     stack.edit(workers=4, maxWorkers=None)
     stack.up()
-    eventually(lambda: stack.states("worker"), {"InService": 4})
+    stack.eventually(lambda: stack.states("worker"), {"InService": 4})
     at_first = _instances(stack, "worker")
     group = [f"dask-{name}-worker Group"]
     # All of its workers are waited for, so its number is part of what is waited for.
     one = {"update": ["cluster-ready Ready", *group] if name == "hpc" else group}
     stack.edit(workers=40)
     assert stack.up().changed == one
-    eventually(lambda: stack.states("worker"), {"InService": 40})
+    stack.eventually(lambda: stack.states("worker"), {"InService": 40})
     assert at_first < _instances(stack, "worker")
     assert (stack.group("worker")["DesiredCapacity"], stack.group("worker")["MaxSize"]) == (40, 40)
     assert stack.group("worker")["MinSize"] == 0
     stack.edit(workers=4)
     assert stack.up().changed == one
-    eventually(lambda: stack.states("worker"), {"InService": 4})
+    stack.eventually(lambda: stack.states("worker"), {"InService": 4})
     _nothing_changes(stack)
 
 
@@ -87,13 +78,13 @@ def _scaler(stack: Rehearsed) -> None:
     assert stack.group("worker")["MaxSize"] == 50
     asg = stack.group("worker")["AutoScalingGroupName"]
     scaling.set_desired_capacity(AutoScalingGroupName=asg, DesiredCapacity=9)
-    eventually(lambda: stack.states("worker"), {"InService": 9})
+    stack.eventually(lambda: stack.states("worker"), {"InService": 9})
     _nothing_changes(stack)
     assert stack.group("worker")["DesiredCapacity"] == 9
     stack.edit(maxWorkers=None)
     stack.up()
     assert (stack.group("worker")["DesiredCapacity"], stack.group("worker")["MaxSize"]) == (4, 4)
-    eventually(lambda: stack.states("worker"), {"InService": 4})
+    stack.eventually(lambda: stack.states("worker"), {"InService": 4})
 
 
 def _scheduler_type(stack: Rehearsed) -> None:
@@ -126,7 +117,7 @@ def _another_group(stack: Rehearsed) -> None:
     changed = stack.up().changed
     assert set(changed) == {"create", "update"}
     assert all("-big" in each for each in changed["create"]), changed
-    eventually(lambda: stack.states("big"), {"InService": 1})
+    stack.eventually(lambda: stack.states("big"), {"InService": 1})
     _nothing_changes(stack)
     stack.edit(groups=None)
     changed = stack.up().changed
