@@ -25,8 +25,6 @@ IMAGES = Path("images")
 RECIPE = IMAGES / "environment"
 # What a host elsewhere needs of this checkout, by the names of folders that it knows.
 SOURCES = {"environment": RECIPE, "node": IMAGES / "node", "host": IMAGES / "host"}
-# What `images/environment/packages.txt` installs on a machine.
-HOST_PYTHON = "3.11"
 # Built environments are kept by identity, for all stacks of a checkout: the next cluster with
 # the same one starts at once.
 BUILT = Path(".dask-cluster") / "environments"
@@ -84,11 +82,13 @@ class LockedEnvironment(dynamic.Resource, module="environment", name="LockedEnvi
         identity: As that of `Environment`: equal for the same lock and packages.
         requirements: The extra packages, pinned and with hashes; empty without any.
         locked: The lock's packages, pinned and with hashes.
+        python_minor: Python's minor version, such as `3.11`: that of the program.
     """
 
     identity: pulumi.Output[str]
     requirements: pulumi.Output[str]
     locked: str
+    python_minor: str
 
     def __init__(
         self, name: str, *, packages: Sequence[str], opts: pulumi.ResourceOptions | None = None
@@ -100,14 +100,6 @@ class LockedEnvironment(dynamic.Resource, module="environment", name="LockedEnvi
             packages: Extra packages such as ``xarray>=2025.1``; the lock decides on the rest.
             opts: Resource options.
         """
-        minor = "{}.{}".format(*sys.version_info)
-        if minor != HOST_PYTHON:
-            raise pulumi.RunError(
-                f"machines on AWS run Python {HOST_PYTHON} and this program runs {minor}: their "
-                f"environments would differ. Run it with {HOST_PYTHON}: `make clean`, then "
-                f"`make rehearse PYTHON=python{HOST_PYTHON}`, or "
-                f"`uv sync --python {HOST_PYTHON}` where `pulumi` is used."
-            )
         recipe = _install(Path.cwd(), "--identity")
         props: dict[str, Any] = {
             "project": str(Path.cwd()),
@@ -119,6 +111,7 @@ class LockedEnvironment(dynamic.Resource, module="environment", name="LockedEnvi
         }
         super().__init__(_LockedProvider(), name, props, opts)
         self.locked = _install(Path.cwd(), "--export")
+        self.python_minor = "{}.{}".format(*sys.version_info)
 
 
 class _LockedProvider(dynamic.ResourceProvider):

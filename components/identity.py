@@ -160,14 +160,17 @@ class Identity(pulumi.ComponentResource):
                 ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                 [f"{arns['log_group']}:*"],
             ),
+            # Of any group of the cluster, also one that the stack file no longer has: its hosts
+            # drain while it is deleted, and by then the role has been updated.
             allow(
                 [
                     "autoscaling:CompleteLifecycleAction",
                     "autoscaling:RecordLifecycleActionHeartbeat",
-                    "autoscaling:SuspendProcesses",
                 ],
-                self._groups(groups),
+                self._groups([f"dask-cluster-{self._cluster}-*"]),
+                {"StringEquals": {f"aws:ResourceTag/{CLUSTER_TAG}": self._cluster}},
             ),
+            allow(["autoscaling:SuspendProcesses"], self._groups(groups)),
             # Session Manager takes no resources (its guide, "Add Session Manager permissions to
             # an existing IAM role"); AmazonSSMManagedInstanceCore would allow every parameter.
             allow(

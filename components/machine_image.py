@@ -9,9 +9,10 @@ from pulumi import dynamic
 
 from components import aws
 
-# Amazon's own public parameter for Amazon Linux 2023 with its default kernel ("Reference the
-# latest AMIs using Systems Manager public parameters", EC2 User Guide).
-_LATEST = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
+# Amazon's own public parameter for Amazon Linux 2023 ("Reference the latest AMIs using Systems
+# Manager public parameters", EC2 User Guide). Kernel 6.1, and not the default one: that moves every
+# year, and the Lustre client is known to work with 6.1.
+_LATEST = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.1-{architecture}"
 
 
 class MachineImage(dynamic.Resource, module="machine_image", name="MachineImage"):

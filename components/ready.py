@@ -21,6 +21,9 @@ LOOK_SECONDS = (0.5, 5.0)
 WORKERS_TAG = "dask-cluster:workers"
 # This many failed boots in a row, and the machines themselves stop the relaunching.
 MOST_FAILURES = 3
+# The metric that the scheduler sends each minute, and what stands for its alarm beside groups.
+HEARTBEAT = {"Namespace": "DaskCluster", "MetricName": "Heartbeat"}
+ALARM = "heartbeat alarm"
 
 
 class Ready(dynamic.Resource, module="ready", name="Ready"):
@@ -115,7 +118,7 @@ def _wait(cluster: _Cluster) -> None:
     deadline, pause = time.monotonic() + cluster.seconds, LOOK_SECONDS[0]
     # Of an `up` before this one: what failed then may have been mended since.
     before = {group: cluster.failures(group) for group in cluster.groups()}
-    while missing := cluster.missing():
+    while missing := cluster.missing() or cluster.alarms():
         cluster.raise_stopped_groups()
         failures = {group: cluster.failures(group) for group in before}
         gave_up = [g for g, n in failures.items() if n >= MOST_FAILURES and n != before[g]]
@@ -139,6 +142,8 @@ class _Cluster:
         self.seconds = float(props["seconds"])
         self._ssm = aws.client("ssm", props["region"])
         self._autoscaling = aws.client("autoscaling", props["region"])
+        self._cloudwatch = aws.client("cloudwatch", props["region"])
+        self._dimensions = [{"Name": "Cluster", "Value": str(props["cluster"])}]
 
     def groups(self) -> list[str]:
         """Return the names of all groups, as the parameters have them."""
@@ -157,6 +162,18 @@ class _Cluster:
             if int(there.get(group, 0)) < int(wanted.workers)
         ]
 
+    def alarms(self) -> list[str]:
+        """Return what still stops the workers: the alarm of a scheduler that was silent.
+
+        It lags a minute or two behind the first sign of life, and meanwhile sets each group to 0
+        once a minute, also one whose first worker has registered.
+        """
+        found = self._cloudwatch.describe_alarms_for_metric(
+            **HEARTBEAT, Dimensions=self._dimensions
+        )
+        on = any(alarm["StateValue"] == "ALARM" for alarm in found["MetricAlarms"])
+        return [ALARM] if on else []
+
     def failures(self, group: str) -> int:
         """Return how many boots of a group have failed in a row."""
         return int(self._parameter(f"{group}/boot").get("failures", 0))
@@ -168,7 +185,7 @@ class _Cluster:
     def raise_stopped_groups(self) -> None:
         """Start the groups that were stopped: by an idle stop, or by the silent scheduler's alarm.
 
-        Until the scheduler's next sign of life that alarm goes on stopping what is started.
+        Until it has seen the scheduler's next sign of life that alarm stops what is started.
         """
         for wanted in self._workers.values():
             name = str(wanted.autoscaling_group)
@@ -190,6 +207,11 @@ class _Cluster:
                 )
 
     def _reason(self, group: str) -> str:
+        if group == ALARM:
+            return (
+                "the scheduler has registered, but its heartbeat does not reach CloudWatch, whose "
+                "alarm goes on stopping the workers. Its log says why."
+            )
         told = self._parameter(f"{group}/boot")
         if told.get("failures"):
             log = "\n".join(f"    {line}" for line in str(told.get("log", "")).splitlines())

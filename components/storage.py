@@ -142,33 +142,54 @@ class Storage(pulumi.ComponentResource):
             tags={"Name": name},
             opts=self._child,
         )
-        sources = {"workers": self._workers} | ({"servers": group.id} if within else {})
-        for source, source_id in sources.items():
-            for span in open_ports:
-                rule = f"{name}-{source}-{span[0]}"
-                created = vpc.SecurityGroupIngressRule(
-                    rule,
-                    security_group_id=group.id,
-                    referenced_security_group_id=source_id,
-                    ip_protocol="tcp",
-                    from_port=span[0],
-                    to_port=span[-1],
-                    description=f"{source} reach the file system",
-                    tags={"Name": rule},
-                    opts=self._child,
-                )
-                self._rules.append(created)
+        members = {"workers": self._workers} | ({"servers": group.id} if within else {})
+        for source, source_id in members.items():
+            self._open(f"{name}-{source}", group.id, source_id, open_ports, "reach the file system")
         if within:
-            out = vpc.SecurityGroupEgressRule(
-                f"{name}-out",
-                security_group_id=group.id,
-                referenced_security_group_id=group.id,
+            # Lustre's servers call each other, and back.
+            self._open(f"{name}-back", self._workers, group.id, open_ports, "Lustre calls back")
+            for target, target_id in members.items():
+                self._let_out(f"{name}-to-{target}", group.id, target_id, open_ports)
+        return group
+
+    def _open(
+        self,
+        name: str,
+        group: pulumi.Input[str],
+        source: pulumi.Input[str],
+        open_ports: tuple[range, ...],
+        reason: str,
+    ) -> None:
+        for span in open_ports:
+            rule = vpc.SecurityGroupIngressRule(
+                f"{name}-{span[0]}",
+                security_group_id=group,
+                referenced_security_group_id=source,
                 ip_protocol="tcp",
-                from_port=open_ports[0][0],
-                to_port=open_ports[-1][-1],
-                description="servers reach each other",
-                tags={"Name": f"{name}-out"},
+                from_port=span[0],
+                to_port=span[-1],
+                description=reason,
+                tags={"Name": f"{name}-{span[0]}"},
                 opts=self._child,
             )
-            self._rules.append(out)
-        return group
+            self._rules.append(rule)
+
+    def _let_out(
+        self,
+        name: str,
+        group: pulumi.Input[str],
+        target: pulumi.Input[str],
+        open_ports: tuple[range, ...],
+    ) -> None:
+        rule = vpc.SecurityGroupEgressRule(
+            name,
+            security_group_id=group,
+            referenced_security_group_id=target,
+            ip_protocol="tcp",
+            from_port=open_ports[0][0],
+            to_port=open_ports[-1][-1],
+            description="Lustre's servers call",
+            tags={"Name": name},
+            opts=self._child,
+        )
+        self._rules.append(rule)

@@ -14,7 +14,7 @@ from pulumi_aws.autoscaling import (
 from components.aws import CLUSTER_TAG
 from components.boot import DRAIN_HOOK
 from components.launch_template import Machine, create_launch_template
-from components.ready import WORKERS_TAG
+from components.ready import HEARTBEAT, WORKERS_TAG
 from components.scheduler_host import group_tags
 
 if TYPE_CHECKING:
@@ -195,8 +195,8 @@ class WorkerFleet(pulumi.ComponentResource):
         cloudwatch.MetricAlarm(
             name,
             alarm_description=f"No sign of the scheduler: {self._prefix} is stopped.",
-            namespace="DaskCluster",
-            metric_name="Heartbeat",
+            namespace=HEARTBEAT["Namespace"],
+            metric_name=HEARTBEAT["MetricName"],
             dimensions={"Cluster": pulumi.get_stack()},
             statistic="SampleCount",
             comparison_operator="LessThanThreshold",

@@ -133,7 +133,7 @@ def test_numbers_and_addresses_are_those_of_the_program() -> None:
     assert INSTALL in README
     assert f"in the last {RENEW_DAYS} days" in AWS
     host = (ROOT / "images" / "environment" / "packages.txt").read_text()
-    assert re.search(r"^python .* python3\.11$", host, re.MULTILINE)
+    assert re.search(r"^python .* python@PYTHON@$", host, re.MULTILINE)
     assert "PYTHON=python3.11" in README
 
 

@@ -110,6 +110,7 @@ class VmCluster(pulumi.ComponentResource):
             texts={
                 "requirements.txt": self._environment.locked,
                 "extra.txt": self._environment.requirements,
+                "python.txt": self._environment.python_minor,
                 "dask.yaml": dask_configuration(settings.dask, placed),
             },
             opts=self._child,

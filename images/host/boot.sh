@@ -8,6 +8,8 @@ archive=$(dirname "$here")
 # shellcheck source=images/host/common.sh
 . "$here/common.sh"
 
+# Python's minor version, that of whoever made the archive.
+minor=$(<"$archive/python.txt")
 LISTEN_SECONDS=${DASK_CLUSTER_LISTEN_SECONDS:-90}
 
 # The column of the tables of packages, and how to ask for what is there and to install.
@@ -67,6 +69,7 @@ need_of() {
   found=$(awk -v need="$1" -v column="$column" '$1 == need { print $column }' \
     "$archive/environment/packages.txt" "$here/packages.txt")
   [[ -n $found ]] || fail "no table of packages has: $1"
+  found=${found//@PYTHON@/$minor}
   printf '%s\n' "${found//,/ }"
 }
 
@@ -79,7 +82,7 @@ user() {
 
 environment() {
   step environment
-  local options=(--requirements "$archive/requirements.txt") found
+  local options=(--python "python$minor" --requirements "$archive/requirements.txt") found
   [[ ! -s $archive/extra.txt ]] || options+=(--extra "$archive/extra.txt")
   found=$("$archive/environment/install.sh" --identity "${options[@]}")
   [[ $found == "$ENVIRONMENT" ]] ||

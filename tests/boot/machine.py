@@ -59,6 +59,7 @@ class Machine:
             "environment/packages.txt": (IMAGES / "environment" / "packages.txt").read_bytes(),
             "requirements.txt": "x==1\n",
             "extra.txt": "",
+            "python.txt": "3.12",
             "dask.yaml": "a: 1\n",
         }
         self.host = host

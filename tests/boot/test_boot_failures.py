@@ -60,7 +60,7 @@ FAULTS = {
     "no archive": Fault("archive", "It failed", fails("aws s3")),
     "another archive": Fault("checksum", "It failed", wrong_archive=True),
     "no registry": Fault(
-        "packages", "the system packages cannot be installed: python3.11", fails("dnf")
+        "packages", "the system packages cannot be installed: python3.12", fails("dnf")
     ),
     "another system": Fault("packages", "this host runs 'ubuntu': only Amazon", os_id="ubuntu"),
     "no EFS on Debian": Fault(

@@ -175,7 +175,7 @@ def test_logs_go_to_a_stream_of_the_host(tmp_path: Path) -> None:
 
 
 PACKAGES = {
-    "amzn": "python3.11 python3.11-pip ca-certificates awscli-2 logrotate amazon-cloudwatch-agent",
+    "amzn": "python3.12 python3.12-pip ca-certificates awscli-2 logrotate amazon-cloudwatch-agent",
     "debian": "python3 python3-pip ca-certificates awscli logrotate",
 }
 
@@ -203,7 +203,7 @@ def test_extra_packages_are_installed_with_the_others(tmp_path: Path) -> None:
     machine.boot()
     first, second = (machine.fakes / "install.log").read_text().splitlines()
     archive = next((machine.root / "opt/dask-cluster").glob("archive-*"))
-    options = f"--requirements {archive}/requirements.txt --extra {archive}/extra.txt"
+    options = f"--python python3.12 --requirements {archive}/requirements.txt --extra {archive}/extra.txt"
     assert first == f"install.sh --identity {options}"
     assert second == f"install.sh {machine.root}/opt/dask-cluster/0123456789abcdef {options}"
 

@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from components import ready
+from tests.node.aws_calls import answered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +19,14 @@ class Reported:
 
     seconds = 0.2
 
-    def __init__(self, failures: Sequence[int], *, comes_at: int | None = None) -> None:
+    def __init__(
+        self, failures: Sequence[int], *, comes_at: int | None = None, alarmed: int = 0
+    ) -> None:
         self._failures = iter(failures)
         self._last = 0
         self._looks = 0
         self._comes_at = comes_at
+        self.alarmed = alarmed
 
     def groups(self) -> list[str]:
         return ["scheduler"]
@@ -35,6 +39,10 @@ class Reported:
         self._looks += 1
         there = self._comes_at is not None and self._looks >= self._comes_at
         return [] if there else ["scheduler"]
+
+    def alarms(self) -> list[str]:
+        self.alarmed -= 1
+        return [] if self.alarmed < 0 else [ready.ALARM]
 
     def failures(self, _group: str) -> int:
         self._last = next(self._failures, self._last)
@@ -73,3 +81,50 @@ def test_one_more_failure_after_them_does(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_wait_ends_in_time_without_any_report(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pulumi.RunError, match="not ready after"):
         wait(Reported([0]), monkeypatch)
+
+
+def test_it_waits_for_the_alarm_that_would_stop_the_workers_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The alarm sees a scheduler that is back later than its first worker does."""
+    cluster = Reported([0], comes_at=1, alarmed=3)
+    wait(cluster, monkeypatch)
+    assert cluster.alarmed == -1
+    assert cluster.looks() == 4
+
+
+def test_an_alarm_that_stays_on_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Reported([0], comes_at=1, alarmed=10**9)
+    with pytest.raises(pulumi.RunError, match=f"not ready after .*{ready.ALARM}"):
+        wait(cluster, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("states", "found"),
+    [([], []), (["OK", "INSUFFICIENT_DATA"], []), (["OK", "ALARM"], [ready.ALARM])],
+)
+def test_the_alarms_of_this_cluster_are_asked_for(
+    states: list[str], found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def answer(operation: str, given: dict[str, Any]) -> dict[str, Any]:
+        asked.append((operation, given))
+        return {"MetricAlarms": [{"StateValue": state} for state in states]}
+
+    monkeypatch.setattr("components.aws.client", lambda service, _: answered(service, answer))
+    props = {
+        "environment": "0123456789abcdef",
+        "scheduler": "dask-cluster-dev-scheduler",
+        "cluster": "dev",
+        "workers": {},
+        "seconds": 1,
+        "region": "eu-west-1",
+    }
+    cluster = ready._Cluster(props)
+    assert cluster.alarms() == found
+    dimensions = [{"Name": "Cluster", "Value": "dev"}]
+    assert asked == [
+        ("DescribeAlarmsForMetric", ready.HEARTBEAT | {"Dimensions": dimensions}),
+    ]
+    assert "heartbeat" in cluster.reasons([ready.ALARM])[0]

@@ -176,7 +176,7 @@ def test_a_lustre_file_system_waits_for_its_rules() -> None:
     graph = variation("lustre-new")
     system = graph.one(":LustreFileSystem")
     rules = [e for e in graph.of("gressRule") if "-scratch-lustre" in e.name]
-    assert len(rules) == 5
+    assert len(rules) == 8
     assert {each.urn for each in rules} <= reaches(graph, system)
 
 

@@ -154,6 +154,24 @@ def test_what_aws_refuses_is_said_once_and_tried_again(
     assert said[0].startswith("AWS: saying who has registered: ")
 
 
+def test_a_fault_of_ours_does_not_end_the_heartbeat(
+    aws: Calls, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Twenty minutes without one, and an alarm stops all workers."""
+    aws.broken["PutParameter"] = RuntimeError("a fault of ours")
+
+    async def run() -> None:
+        async with scheduling() as scheduler:
+            scheduler.extensions[EXTENSION].beat = LOOK
+            await until(lambda: len(aws.of("PutMetricData")) > 3, "heartbeats")
+            assert len(aws.of("PutParameter")) > 1
+
+    asyncio.run(run())
+    said = [r for r in caplog.records if "a fault of ours" in r.getMessage()]
+    assert len(said) == 1
+    assert said[0].exc_info
+
+
 def test_it_looks_every_5_seconds_and_no_more_often() -> None:
     async def run() -> None:
         async with Scheduler(protocol="inproc", port=0, dashboard_address=":0") as scheduler:

@@ -165,13 +165,25 @@ def capacities(graph: Graph) -> Iterator[Resource]:
 
 @fact("hosts speak for their own groups")
 def own_groups(graph: Graph) -> Iterator[Resource]:
-    """A host ends hooks, stops relaunching and calls itself sick in groups of its own role."""
-    actions = ("CompleteLifecycleAction", "RecordLifecycleActionHeartbeat", "SuspendProcesses")
+    """A host ends hooks of its cluster; the rest it does to the groups of its own role."""
+    hooks = ("CompleteLifecycleAction", "RecordLifecycleActionHeartbeat")
+    cluster = graph.outputs["cluster"]
+    # Also of groups that are being deleted, which the graph has no longer.
+    any_group = _group_arn(graph, "scheduler").replace("-scheduler", "-*")
+    tagged = {"StringEquals": {"aws:ResourceTag/dask-cluster": cluster}}
     for role in ("scheduler", "worker"):
         policy = of_role(graph, role)
         groups = [g for g in graph.outputs["groups"] if (g == "scheduler") == (role == "scheduler")]
         own = {_group_arn(graph, group) for group in groups}
-        if reached(policy, *(f"autoscaling:{each}" for each in actions)) != own:
+        if reached(policy, *(f"autoscaling:{each}" for each in hooks)) != {any_group}:
+            yield policy
+        if any(
+            each.get("Condition") != tagged
+            for each in allowed(policy)
+            if f"autoscaling:{hooks[0]}" in each["Action"]
+        ):
+            yield policy
+        if reached(policy, "autoscaling:SuspendProcesses") != own:
             yield policy
         sick = own if role == "worker" else set()
         if reached(policy, "autoscaling:SetInstanceHealth") != sick:

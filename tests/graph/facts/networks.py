@@ -67,7 +67,10 @@ def worker_ports(graph: Graph) -> Iterator[Resource]:
     machines = {group for each in launch_templates(graph) for group in _groups_of(each)}
     for rule in ingress(graph):
         worker = groups[rule.inputs["securityGroupId"]].name.endswith("-worker")
-        if worker and rule.inputs.get("referencedSecurityGroupId") not in machines:
+        first, last = rule.inputs.get("fromPort", 0), rule.inputs.get("toPort", 65535)
+        of_dask = any(first <= port <= last for port in (*ports.WORKERS, *ports.NANNIES))
+        source = rule.inputs.get("referencedSecurityGroupId")
+        if worker and of_dask and source not in machines:
             yield rule
 
 

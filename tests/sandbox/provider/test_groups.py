@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -113,9 +114,12 @@ def test_a_wait_ends_with_the_last_activities(
     workers |= {"max_size": 5, "desired_capacity": 5, "wait_for_capacity_timeout": "1s"}
     workers["suspended_processes"] = ["Launch"]
     world.write(fleet)
-    world.client("autoscaling").suspend_processes(
-        AutoScalingGroupName=world.states()["workers"].id, ScalingProcesses=["Launch"]
-    )
+    scaling, name = world.client("autoscaling"), world.states()["workers"].id
+    end = time.monotonic() + 30
+    while _in_service(scaling, name) < 4:
+        assert time.monotonic() < end, "the first four do not come"
+        time.sleep(0.05)
+    scaling.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["Launch"])
     run = world.run("up")
     assert not run.ok
     assert "waited 1 s in vain until group" in run.messages
@@ -134,3 +138,9 @@ def test_a_wait_ends_with_the_last_activities(
 )
 def test_durations(text: str, seconds: float) -> None:
     assert duration(text) == seconds
+
+
+def _in_service(scaling: Any, name: str) -> int:  # noqa: ANN401
+    found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+    (group,) = found["AutoScalingGroups"]
+    return sum(each["LifecycleState"] == "InService" for each in group["Instances"])

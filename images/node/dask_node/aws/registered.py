@@ -97,10 +97,12 @@ class Registered:
         """Do something now; it is tried again at the next look."""
         try:
             await work
-        except OSError as error:
-            if str(error) not in self._complaints:
-                logger.error("%s", error)  # noqa: TRY400  # AWS's own sentence says it all
-            self._complaints.add(str(error))
+        except Exception as error:  # without a heartbeat an alarm stops all workers
+            said = str(error) if isinstance(error, OSError) else repr(error)
+            if said not in self._complaints:
+                # Of a refusal AWS's own sentence says it all.
+                logger.log(logging.ERROR, said, exc_info=not isinstance(error, OSError))
+            self._complaints.add(said)
 
     async def _write_changes(self) -> None:
         counts = self.workers()
