@@ -17,7 +17,7 @@ from engine.processes import Processes
 from engine.program import Program
 from engine.refresh import Refresher
 from engine.registry import Registry
-from engine.snapshot import Snapshot
+from engine.snapshot import Snapshot, is_outside
 from engine.state import Deployment, ResourceState
 from engine.steps import Op, Step
 from engine.values import Properties, redact, same
@@ -47,7 +47,7 @@ class Session:
         self._address = address
         self._preview = operation.kind == "preview"
         self._before = _stack_outputs(deployment.resources)
-        self._warn = list(deployment.pending)
+        self._warn = [op for op in deployment.pending if is_outside(op.resource)]
         save = None if self._preview else operation.store.save
         self._snapshot = Snapshot(deployment, save)
         self._registry = Registry(

@@ -8,10 +8,16 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
+from engine import urns
 from engine.errors import EngineError
 from engine.state import OPERATIONS, Deployment, Operation, ResourceState
 
 PENDING_CREATE: Final = OPERATIONS["create"]
+
+
+def is_outside(state: ResourceState) -> bool:
+    """Whether a resource is anything but its record: no component, stack or provider."""
+    return state.custom and not urns.is_provider(state.type)
 
 
 class Snapshot:
@@ -27,7 +33,9 @@ class Snapshot:
         self._base = deployment.resources
         self._new: list[ResourceState] = []
         # Only a create leaves doubt that a later run cannot settle by itself.
-        self._unknown = [op for op in deployment.pending if op.type == PENDING_CREATE]
+        self._unknown = [
+            op for op in deployment.pending if op.type == PENDING_CREATE and is_outside(op.resource)
+        ]
         self._pending: list[Operation] = []
         self._save = save
         self._mutex = threading.RLock()

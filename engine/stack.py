@@ -222,6 +222,7 @@ class Stack:
 
     def _remove(self) -> None:
         shutil.rmtree(self._store.directory, ignore_errors=True)
+        self._store.forget()
         for folder in (self.home / "state", self.home):
             try:
                 folder.rmdir()

@@ -63,6 +63,10 @@ class Store:
             self._crypter = Crypter(passphrase, salt)
         return self._crypter
 
+    def forget(self) -> None:
+        """Forget the passphrase with the folder that held it: the next state gets another one."""
+        self._crypter = None
+
     def recorded_types(self) -> set[str]:
         """The types of all recorded resources; deriving the key for secrets begins meanwhile."""
         data = self._read()

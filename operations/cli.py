@@ -40,8 +40,9 @@ app = typer.Typer(
     help="Dask clusters from stack files.\n\nExit codes: 0 done, 1 failed, 2 wrong command or "
     "settings, 6 no such stack, 7 changes where none were expected.",
 )
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names of AWS have parts such as `:secret:`, which are not meant as emoji.
+out = Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 StackName = Annotated[str, typer.Argument(metavar="STACK", help="For example: local")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]

@@ -34,6 +34,8 @@ PACKAGES = {
         "operations",
         "engine",
         "components.settings",
+        # The tag of a cluster, and partitions: `sweep` looks for what the components make.
+        "components.aws",
         "components.local.process_table",
         "components.local.machine",
         "sandbox",

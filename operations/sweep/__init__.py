@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from operations import aws
 from operations.sweep import compute, files, identities, network, services
-from operations.sweep.kinds import Kind, Left, Scope, UnsuccessfulError, is_gone
+from operations.sweep.kinds import Kind, Left, Scope, UnsuccessfulError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,9 +142,8 @@ def _pass(scope: Scope, clients: Clients) -> _Pass:
             try:
                 kind.delete(client, found.id)
             except (BotoCoreError, ClientError, UnsuccessfulError) as error:
-                if isinstance(error, ClientError) and is_gone(error):
-                    continue
-                # It may be held by something that has not ended yet: the next pass tries again.
+                # It may be held by something that has not ended yet, or have gone by itself: the
+                # next pass looks again.
                 seen.refused.append(Refused(left, str(error)))
                 continue
             seen.deleted.append(left)

@@ -24,6 +24,7 @@ def run(
     *,
     ask: Callable[[str], None],
     session: Callable[[str], Clients] = aws.session,
+    quiet: float = sweep.QUIET_SECONDS,
 ) -> bool:
     """Show what bears the cluster's tag, and delete it if the person wants that.
 
@@ -35,6 +36,7 @@ def run(
         region: Its region.
         ask: Asks a question, and ends the command if the answer is no.
         session: Gives the clients of a region.
+        quiet: How long what AWS refuses is tried again.
 
     Returns:
         Whether nothing is left.
@@ -53,7 +55,9 @@ def run(
     if left:
         _refuse_namesake(scope, clients, session)
         ask(f"Delete {_count(left)} of {where}, data and all?")
-    refused = sweep.delete(scope, clients, deleted=lambda each: _line(console, "-", each))
+    refused = sweep.delete(
+        scope, clients, deleted=lambda each: _line(console, "-", each), quiet=quiet
+    )
     if not refused:
         console.print(f"\nNothing is left of {where}.", markup=False)
         return True
@@ -93,12 +97,13 @@ def _show_refused(console: Console, refused: Sequence[Refused]) -> None:
     console.print(f"\n[red]Left, {len(refused)} in all:[/red]")
     for each in refused:
         _line(console, "!", each.left)
-        console.print(f"      {each.why}", markup=False)
+        console.print(f"      {each.why}", markup=False, emoji=False)
     console.print("Remove what holds them, and run this again.")
 
 
 def _line(console: Console, mark: str, left: Left) -> None:
-    console.print(f" {mark}  {left.kind:<20} {left.id}", markup=False)
+    # An ARN may have `:secret:` in it, which is an emoji to rich.
+    console.print(f" {mark}  {left.kind:<20} {left.id}", markup=False, emoji=False)
 
 
 def _count(left: Sequence[Left]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from operations.sweep.kinds import TAG, Client, Found, Kind, Scope, by_filter, pages
+from operations.sweep.kinds import TAG, Client, Found, Kind, Scope, bears, by_filter, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,8 @@ def _instances(client: Client, scope: Scope) -> Iterator[Found]:
     for reservation in pages(client, "describe_instances", "Reservations", Filters=filters):
         for instance in reservation["Instances"]:
             state = instance["State"]["Name"]
-            if state != "terminated":  # they are listed for an hour after their end
+            ours = bears(instance.get("Tags", ()), scope.cluster)
+            if ours and state != "terminated":  # they are listed for an hour after their end
                 yield Found(instance["InstanceId"], state == "shutting-down")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from operations.sweep.kinds import Client, Found, Kind, Scope, bears, is_gone, pages, value_of
+from operations.sweep.kinds import TAG, Client, Found, Kind, Scope, bears, is_gone, pages, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +60,9 @@ def _delete_bucket(client: Client, name: str) -> None:
 
 
 def _is_ours(system: dict[str, Any], scope: Scope) -> bool:
-    name = value_of("Name", system["Tags"]) or ""
-    return bears(system["Tags"], scope.cluster) and name.startswith(scope.prefix)
+    tags = system.get("Tags", ())
+    name = value_of("Name", tags) or ""
+    return bears(tags, scope.cluster) and name.startswith(scope.prefix)
 
 
 def _efs(client: Client, scope: Scope) -> Iterator[Found]:
@@ -85,7 +86,15 @@ def _lustre(client: Client, scope: Scope) -> Iterator[Found]:
             yield Found(system["FileSystemId"], system["Lifecycle"] == "DELETING")
 
 
+def _volumes(client: Client, scope: Scope) -> Iterator[Found]:
+    filters = [{"Name": f"tag:{TAG}", "Values": [scope.cluster]}]
+    for volume in pages(client, "describe_volumes", "Volumes", Filters=filters):
+        if _is_ours(volume, scope) and volume["State"] != "deleted":
+            yield Found(volume["VolumeId"], volume["State"] == "deleting")
+
+
 KINDS = (
+    Kind("volume", "ec2", _volumes, lambda c, i: c.delete_volume(VolumeId=i)),
     Kind("bucket", "s3", _buckets, _delete_bucket),
     Kind("EFS file system", "efs", _efs, _delete_efs),
     Kind(

@@ -149,7 +149,8 @@ def by_filter(
     def find(client: Client, scope: Scope) -> Iterator[Found]:
         wanted = [{"Name": f"tag:{TAG}", "Values": [scope.cluster]}]
         for item in pages(client, operation, key, **{filters: wanted}):
-            if not gone(item):
+            # Not every AWS that answers knows every filter: the tag itself decides.
+            if bears(item.get("Tags", ()), scope.cluster) and not gone(item):
                 yield Found(item[identifier], ending(item))
 
     return find

@@ -90,18 +90,6 @@ KINDS = (
         lambda c, i: c.delete_network_interface(NetworkInterfaceId=i),
     ),
     Kind(
-        "volume",
-        "ec2",
-        by_filter(
-            "describe_volumes",
-            "Volumes",
-            "VolumeId",
-            ending=lambda item: item["State"] == "deleting",
-            gone=lambda item: item["State"] == "deleted",
-        ),
-        lambda c, i: c.delete_volume(VolumeId=i),
-    ),
-    Kind(
         "elastic IP address",
         "ec2",
         by_filter("describe_addresses", "Addresses", "AllocationId"),

@@ -203,7 +203,8 @@ def test_extra_packages_are_installed_with_the_others(tmp_path: Path) -> None:
     machine.boot()
     first, second = (machine.fakes / "install.log").read_text().splitlines()
     archive = next((machine.root / "opt/dask-cluster").glob("archive-*"))
-    options = f"--python python3.12 --requirements {archive}/requirements.txt --extra {archive}/extra.txt"
+    files = f"--requirements {archive}/requirements.txt --extra {archive}/extra.txt"
+    options = f"--python python3.12 {files}"
     assert first == f"install.sh --identity {options}"
     assert second == f"install.sh {machine.root}/opt/dask-cluster/0123456789abcdef {options}"
 

@@ -8,9 +8,11 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from sandbox.aws import server
 from tests.node.certificates import write_certificates
 from tests.operations.project import Project, copy_checkout
 from tests.operations.session_manager import SessionManager
+from tests.operations.sweeping import Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,3 +136,18 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sessions() -> Iterator[SessionManager]:
     with SessionManager() as serving:
         yield serving
+
+
+@pytest.fixture(scope="session")
+def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    folder = tmp_path_factory.mktemp("aws")
+    yield Cloud(server.start(folder).endpoint)
+    server.stop(folder)
+
+
+@pytest.fixture
+def cloud(_cloud: Cloud) -> Cloud:
+    """An account of the sandbox's AWS, with nothing in it."""
+    _cloud.ask("POST", "reset")
+    assert _cloud.contents() == []
+    return _cloud

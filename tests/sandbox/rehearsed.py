@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -57,12 +58,20 @@ class Rehearsed:
         self.name = name
         self.folder = folder
         self.stacks = folder / "stacks"
-        self.stacks.mkdir(parents=True)
+        self.stacks.mkdir(parents=True, exist_ok=True)
         self.file = self.stacks / f"Pulumi.{name}.yaml"
         self.server = server.start(folder / "aws", guests=True)
         self.environment = surroundings(os.environ, self.server.endpoint)
+        self.stack = self._open()
+
+    def _open(self) -> Stack:
         project = dataclasses.replace(Project.load(ROOT), stack_directory=self.stacks)
-        self.stack = Stack(project, name, home=folder, env=self.environment)
+        return Stack(project, self.name, home=self.folder, env=self.environment)
+
+    def forget(self) -> None:
+        """Throw the state away, if there is one."""
+        shutil.rmtree(self.folder / "state" / self.name, ignore_errors=True)
+        self.stack = self._open()
 
     def take(self, settings: dict[str, Any]) -> None:
         """Write a stack file."""

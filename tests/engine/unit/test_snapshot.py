@@ -4,7 +4,7 @@ import pytest
 
 from engine.errors import EngineError
 from engine.snapshot import Snapshot
-from engine.state import Deployment, ResourceState
+from engine.state import Deployment, Operation, ResourceState
 
 A_URN = "urn:pulumi:s::p::k:m:T::a"
 
@@ -60,3 +60,13 @@ def test_what_could_not_be_announced_is_not_pending(snapshot: Snapshot, disk: Di
     disk.full = False
     snapshot.save()
     assert (disk.resources, disk.pending) == ([], [])
+
+
+def test_what_is_nothing_but_its_record_leaves_no_doubt() -> None:
+    """Nobody has to look for a component or a provider that a killed run was making."""
+    made = ResourceState(A_URN, "k:m:T", custom=True)
+    component = ResourceState("urn:pulumi:s::p::k:m:C::b", "k:m:C", custom=False)
+    provider = ResourceState("urn:pulumi:s::p::pulumi:providers:k::c", "pulumi:providers:k", True)  # noqa: FBT003
+    pending = [Operation(each, "creating") for each in (component, provider, made)]
+    snapshot = Snapshot(Deployment(pending=pending), None)
+    assert [each.resource for each in snapshot.forget_unknown()] == [made]

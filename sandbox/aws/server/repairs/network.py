@@ -89,7 +89,7 @@ def _internet_gateways() -> None:
 
 
 def _endpoints() -> None:
-    """An endpoint of which no kind is said is a gateway: moto fails to delete it."""
+    """Those that moto fails to delete: of no kind, which is a gateway, and after their tables."""
     original = VPCBackend.delete_vpc_endpoints
 
     def delete(self: EC2Backend, vpce_ids: list[str] | None = None) -> None:
@@ -97,6 +97,10 @@ def _endpoints() -> None:
             end = self.vpc_end_points.get(key)
             if end is not None and end.vpc_endpoint_type is None:
                 end.vpc_endpoint_type = "Gateway"
+            if end is not None:
+                # A table that went first has taken the endpoint's route with it.
+                tables = [each for each in end.route_table_ids or [] if each in self.route_tables]
+                end.route_table_ids = tables
         original(self, vpce_ids)
 
     replace(VPCBackend, "delete_vpc_endpoints", delete)
