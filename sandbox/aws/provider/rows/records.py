@@ -68,8 +68,8 @@ def _create_record(job: Job) -> str:
     record = _record_set(name, job.news)
     if not job.news.get("allowOverwrite") and _find_record(job, name):
         raise ProviderError(
-            f"ChangeResourceRecordSets: the {record['Type']} record {name} exists already; "
-            "set allowOverwrite to take it over"
+            f"ChangeResourceRecordSets: InvalidChangeBatch: the {record['Type']} record {name} "
+            "exists already; set allowOverwrite to take it over"
         )
     action = "UPSERT" if job.news.get("allowOverwrite") else "CREATE"
     _change_record(job, action, record)
