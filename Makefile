@@ -44,10 +44,10 @@ rehearse-destroy: .venv/.rehearsal ## end a rehearsal; nothing of it is left
 	@$(BIN)/dask-cluster rehearse $(REHEARSED) destroy --yes
 
 test: check ## all that needs no root, no Docker and no account
-	@$(BIN)/pytest -n 3 --dist worksteal --ignore=tests/sandbox/provider --ignore=tests/sandbox/server
+	@$(BIN)/pytest -n 3 --dist worksteal --ignore=tests/sandbox
 
-test-sandbox: .venv/.dev ## the AWS of rehearsals by itself: each call and each resource type
-	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox/provider tests/sandbox/server
+test-sandbox: .venv/.dev ## rehearsals: whole lives of stacks, kills, faults, each resource type
+	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox
 
 check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check

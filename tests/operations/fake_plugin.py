@@ -96,6 +96,9 @@ def main() -> None:
     say("Waiting for connections...")
     while True:
         near, _ = server.accept()
+        if "short" in KIND:
+            server.close()  # nobody else comes in by this session
+            forward(near, remote)
         threading.Thread(target=forward, args=(near, remote), daemon=True).start()
 
 

@@ -186,7 +186,7 @@ def launch(minutes: float, status: str = "Successful", message: str = "") -> dic
         "AutoScalingGroupName": WORKER,
         "Cause": "c",
         "Description": "Launching a new EC2 instance: i-1",
-        "StartTime": NOW - dt.timedelta(minutes=minutes),
+        "StartTime": dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes),
         "StatusCode": status,
         **said,
     }
@@ -235,7 +235,9 @@ def test_why_machines_are_missing(said: Callable[..., Said]) -> None:
     (worker,) = answers.look().groups
     assert worker.missing == 2
     assert worker.failed_activity == "no spare m7i.large"
-    assert worker.launched == (NOW - dt.timedelta(minutes=1)).isoformat()
+    assert worker.launched is not None
+    age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(worker.launched)
+    assert dt.timedelta(minutes=1) <= age < dt.timedelta(minutes=4)
 
 
 def test_a_failure_of_long_ago_says_nothing(said: Callable[..., Said]) -> None:

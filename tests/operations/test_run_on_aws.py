@@ -237,7 +237,7 @@ def test_a_signal_reaches_the_command(place: Project, number: int) -> None:
         assert process.stdout.readline() == "ready\n"
         assert left(place) != []
         process.send_signal(number)
-        printed, _ = process.communicate(timeout=30)
+        printed, _ = process.communicate(timeout=120)
     assert (printed, process.returncode) == (f"got {int(number)}\n", 5)
     assert ends(place) == ["SIGINT", "SIGINT"]
 
@@ -248,7 +248,7 @@ def test_a_signal_while_the_tunnel_opens(place: Project) -> None:
         wait_for(lambda: len(starts(place)) == 2, "both plugins")
         assert any(place.temporary.rglob("key.pem"))
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGINT
 
 
@@ -263,7 +263,7 @@ def test_a_second_signal_does_not_stop_the_closing(
             time.sleep(0.7)
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM
     ended = {request["SessionId"] for request in sessions.asked("TerminateSession")}
     assert ended == {"someone-1", "someone-2"}
@@ -278,7 +278,7 @@ def test_nohup_is_kept(place: Project) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "1\n"  # SIG_IGN
         process.send_signal(signal.SIGHUP)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert process.returncode == 0
 
 
