@@ -35,7 +35,7 @@ after() {
 metadata() {
   local file base=http://169.254.169.254/latest
   case $last in
-    $base/api/token)
+    "$base/api/token")
       [[ $* == *"-X PUT -H X-aws-ec2-metadata-token-ttl-seconds: "[1-9]* ]] || return 22
       printf a-token
       ;;
