@@ -57,7 +57,9 @@ def test_a_stack_of_this_machine_is_not_refused(project: Project) -> None:
 
 def test_a_file_that_cannot_be_read(project: Project) -> None:
     (project.directory / "stacks" / "Pulumi.dev.yaml").write_text("config: {")
-    assert "stacks/Pulumi.dev.yaml" in project.refused("destroy", "dev", code=2)
+    assert "stacks/Pulumi.dev.yaml" in project.refused("up", "dev", code=2)
+    # A destroy needs no stack file.
+    assert "nothing to destroy" in project.command("destroy", "dev")[0]
 
 
 def test_outputs_are_pulumis(project: Project) -> None:
