@@ -28,7 +28,7 @@ GATE = threading.Event()
 
 
 def work(number: int) -> int:
-    """Run until the gate is opened; Dask reckons with a second for each."""
+    """Run until the gate is opened; Dask reckons with `CONFIG`'s duration for each."""
     assert GATE.wait(60)
     return number
 
@@ -39,8 +39,10 @@ def resource_work(number: int) -> int:
 
 
 CONFIG = {
-    "distributed.scheduler.default-task-durations": {"work": "1s", "resource_work": "1s"},
-    "distributed.adaptive.target-duration": "5s",
+    # Far longer than a test: a task that runs twice as long makes Dask reckon with more
+    # (`TaskPrefix.add_exec_time`), and on a slow machine a test with short ones then asked twice.
+    "distributed.scheduler.default-task-durations": {"work": "1000s", "resource_work": "1000s"},
+    "distributed.adaptive.target-duration": "5000s",
     "distributed.adaptive.wait-count": 3,
     # A task that was given to a worker stays there.
     "distributed.scheduler.work-stealing": False,

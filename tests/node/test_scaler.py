@@ -48,7 +48,7 @@ def test_work_starts_as_many_places_as_dask_wants(
     async def act(fleet: WorkerFleet, scheduler: Scheduler, client: Client) -> None:
         await fleet.registered(1)
         futures = client.map(work, range(20))
-        await fleet.registered(4)  # 20 tasks of 1 s in 5 s
+        await fleet.registered(4)  # 20 tasks of 1000 s in 5000 s
         await fleet.settle()
         assert fleet.calls == [("start", "worker", 1), ("start", "worker", 3)]
         assert scheduler.adaptive_target() == 4
