@@ -47,6 +47,9 @@ CONFIG = {
     # A task that was given to a worker stays there.
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.active-memory-manager.start": False,
+    # The process that a worker would measure is this one, which holds what other tests left.
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
 }
 
 

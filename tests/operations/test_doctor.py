@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GIB = 2**30
-NOW = dt.datetime.now()  # noqa: DTZ005  # as the logs have it
-STAMP = f"{NOW:%Y-%m-%d %H:%M:%S},000"
-EARLIER = f"{NOW - dt.timedelta(hours=2):%Y-%m-%d %H:%M:%S},000"
+
+
+def stamp(*, hours_ago: int = 0) -> str:
+    """Return a time as the logs have it."""
+    then = dt.datetime.now() - dt.timedelta(hours=hours_ago)  # noqa: DTZ005  # as the logs do
+    return f"{then:%Y-%m-%d %H:%M:%S},000"
 
 
 @dataclasses.dataclass
@@ -81,8 +84,8 @@ def test_a_dead_process_with_its_last_lines(seen: Seen) -> None:
 
 
 def test_a_flapping_process(seen: Seen) -> None:
-    starts = [f"{EARLIER} INFO spawned: 'scheduler' with pid 1"] * 9
-    starts += [f"{STAMP} INFO spawned: 'worker-0' with pid {n}" for n in range(4)]
+    starts = [f"{stamp(hours_ago=2)} INFO spawned: 'scheduler' with pid 1"] * 9
+    starts += [f"{stamp()} INFO spawned: 'worker-0' with pid {n}" for n in range(4)]
     (seen.logs / "supervisord.log").write_text("\n".join(starts))
     (seen.logs / "worker-0.log").write_text("why it ended\n")
     [line] = seen.wrong()
@@ -140,13 +143,15 @@ SIGNS = {
 @pytest.mark.parametrize("line", SIGNS)
 def test_a_sign_in_a_log(seen: Seen, line: str) -> None:
     log = seen.logs / "worker-0.log"
-    log.write_text(f"{STAMP} - fine\n{STAMP} - {line}\n{STAMP} - fine\n")
+    now = stamp()
+    log.write_text(f"{now} - fine\n{now} - {line}\n{now} - fine\n")
     [found] = seen.wrong()
     assert found.startswith(f"logs: {SIGNS[line]}")
     assert "(1 lines in the last hour)" in found
-    assert found.endswith(f"{log}: {STAMP} - {line}")
+    assert found.endswith(f"{log}: {now} - {line}")
 
 
 def test_an_old_sign_is_no_fault(seen: Seen) -> None:
-    (seen.logs / "worker-0.log").write_text(f"{EARLIER} - begins\nMemoryError\n{STAMP} - fine\n")
+    lines = f"{stamp(hours_ago=2)} - begins\nMemoryError\n{stamp()} - fine\n"
+    (seen.logs / "worker-0.log").write_text(lines)
     assert seen.wrong() == []
