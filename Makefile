@@ -19,7 +19,7 @@ SYNC := $(UV) sync --locked --quiet
 LOCKED := uv.lock pyproject.toml images/environment/pyproject.toml
 BIN := .venv/bin
 
-.PHONY: help up demo destroy status rehearse rehearse-destroy test test-sandbox check format schema clean
+.PHONY: help up demo destroy status rehearse rehearse-destroy test test-sandbox test-hosts check format schema pictures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,16 +44,20 @@ rehearse-destroy: .venv/.rehearsal ## end a rehearsal; nothing of it is left
 	@$(BIN)/dask-cluster rehearse $(REHEARSED) destroy --yes
 
 test: check ## all that needs no root, no Docker and no account
-	@$(BIN)/pytest -n 3 --dist worksteal --ignore=tests/sandbox
+	@$(BIN)/pytest -n 3 --dist worksteal --ignore=tests/sandbox --ignore=tests/hosts
 
 test-sandbox: .venv/.dev ## rehearsals: whole lives of stacks, kills, faults, each resource type
 	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox
+
+test-hosts: .venv/.dev ## clusters on real hosts; root and Docker; INSTALL=1 installs what is missing
+	@$(BIN)/python -m sandbox.hosts $(if $(INSTALL),--install)
+	@$(BIN)/pytest tests/hosts
 
 check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@git ls-files -z '*.sh' .ci/run ':!tests/boot/golden' | xargs -0 $(BIN)/shellcheck
+	@git ls-files -z '*.sh' .ci/run sandbox/*/plugins ':!tests/boot/golden' | xargs -0 $(BIN)/shellcheck
 	@$(BIN)/pytest -q tests/test_arrows.py
 
 format: .venv/.dev ## mend what the linters can mend
@@ -62,6 +66,9 @@ format: .venv/.dev ## mend what the linters can mend
 
 schema: .venv/.program ## write what is generated from the settings' models
 	@$(BIN)/python -m components.settings --write
+
+pictures: .venv/.dev ## draw the pictures of docs/
+	@$(BIN)/python docs/pictures/rehearsal.py
 
 clean: ## remove what was built; destroy the clusters first
 	@! ls .dask-cluster/state/* .dask-cluster/clusters/* 2>/dev/null | grep -q . || \

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Its certificates need cryptography, which its aws extra does not name.
 PACKAGES = ("dask-cloudprovider[aws]==2025.9.0", "cryptography>=45")
+SCRIPT = ROOT / "benchmarks" / "ec2_cluster.py"
 IMAGE = "ami-0123456789abcdef0"
 # What EC2Cluster looks for unless it is told another image.
 UBUNTU = "ubuntu/images/hvm-ssd/ubuntu-focal-20.04-amd64-server-20250601"
@@ -51,7 +52,8 @@ def peer(folder: Path, sizes: list[int], *, exact: bool = False) -> dict[int, Pe
             ids = _prepare(aws)
             given = {"region": REGION, **(ids if exact else {})}
             log = folder / f"{size}.log"
-            with started([*_command(), str(size), json.dumps(given)], dict(os.environ), log) as one:
+            words = [*peer_python(), str(SCRIPT), str(size), json.dumps(given)]
+            with started(words, dict(os.environ), log) as one:
                 versions = line_of(one, log).strip()
                 if not found:
                     say(
@@ -87,8 +89,8 @@ def _prepare(aws: Account) -> dict[str, Any]:
     }
 
 
-def _command() -> list[str]:
-    """Return the words that run the peer in an environment of its own, which uv keeps."""
+def peer_python() -> list[str]:
+    """Return the words that run Python in the peer's own environment, which uv keeps."""
     os.environ.setdefault("UV_CACHE_DIR", str(ROOT / ".cache" / "uv"))
     os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
     made = ROOT / ".cache" / "uv-tool" / "bin" / "uv"
@@ -96,4 +98,4 @@ def _command() -> list[str]:
     words = [uv, "run", "--quiet", "--isolated", "--no-project", "--python", sys.executable]
     for package in PACKAGES:
         words += ["--with", package]
-    return [*words, "python", str(ROOT / "benchmarks" / "ec2_cluster.py")]
+    return [*words, "python"]

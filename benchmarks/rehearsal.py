@@ -103,7 +103,7 @@ class Account:
 @contextlib.contextmanager
 def account(folder: Path) -> Iterator[Account]:
     """Run an AWS; this process and its children know no other one from now on."""
-    running = server.start(folder, guests=True)
+    running = server.start(folder, instances="guests")
     inside = surroundings(os.environ, running.endpoint)
     os.environ.clear()
     os.environ.update(inside)

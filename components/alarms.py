@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_aws import budgets, sns
 
 from components.aws import CLUSTER_TAG
+from components.policy_documents import document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,4 +106,4 @@ def _may_publish(topic: str) -> str:
         "Resource": topic,
         "Condition": {"StringEquals": {"aws:SourceAccount": account}},
     }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return document([statement])

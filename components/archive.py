@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from pulumi_aws import s3
 
 from components.aws import partition
 from components.environment import SOURCES
+from components.policy_documents import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,4 +144,4 @@ def _only_by_tls(bucket: str, region: str) -> str:
         "Resource": [arn, f"{arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return document([statement])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import cloudwatch, ec2, iam, ssm
 
-from components.policy_documents import service_role_policy
+from components.policy_documents import allow, document, service_role_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,22 +107,10 @@ class FlowLogs(pulumi.ComponentResource):
             tags={"Name": name},
             opts=child,
         )
-        statement = {
-            "Effect": "Allow",
-            # What flow logs ask for, less the making of groups ("IAM role for publishing flow logs
-            # to CloudWatch Logs", VPC User Guide).
-            "Action": [
-                "logs:CreateLogStream",
-                "logs:DescribeLogGroups",
-                "logs:DescribeLogStreams",
-                "logs:PutLogEvents",
-            ],
-            "Resource": [pulumi.Output.concat(logs.arn, ":*")],
-        }
         policy = iam.RolePolicy(
             name,
             role=role.name,
-            policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [statement]}),
+            policy=logs.arn.apply(_may_write),
             opts=child,
         )
         ec2.FlowLog(
@@ -149,3 +137,12 @@ def create_log_group(
         tags={"Name": log_group},
         opts=pulumi.ResourceOptions(parent=parent),
     )
+
+
+def _may_write(log_group: str) -> str:
+    """Return what flow logs ask for, less the making of groups.
+
+    It is that of "IAM role for publishing flow logs to CloudWatch Logs", VPC User Guide.
+    """
+    actions = ["CreateLogStream", "DescribeLogGroups", "DescribeLogStreams", "PutLogEvents"]
+    return document([allow([f"logs:{action}" for action in actions], [f"{log_group}:*"])])

@@ -21,6 +21,8 @@ LOOK_SECONDS = (0.5, 5.0)
 WORKERS_TAG = "dask-cluster:workers"
 # This many failed boots in a row, and the machines themselves stop the relaunching.
 MOST_FAILURES = 3
+# So many machines are named where they are silent.
+MOST_NAMED = 10
 # The metric that the scheduler sends each minute, and what stands for its alarm beside groups.
 HEARTBEAT = {"Namespace": "DaskCluster", "MetricName": "Heartbeat"}
 ALARM = "heartbeat alarm"
@@ -219,11 +221,26 @@ class _Cluster:
             return f"{group}: {count} boots failed, the last on {instance}: {told['reason']}\n{log}"
         wanted = self._workers.get(group)
         name = self._scheduler if wanted is None else str(wanted.autoscaling_group)
-        there = len(self._in_service(name))
+        there = sorted(self._in_service(name))
         many = 1 if wanted is None else int(wanted.workers)
+        silent = self._silent(group, there)
         stopped = " The group was set to 0." if wanted and wanted.all_or_nothing else ""
         said = self._last_failed_activity(name)
-        return f"{group}: {there} of {many} machines are in service.{stopped} {said}".rstrip()
+        count = f"{group}: {len(there)} of {many} machines are in service"
+        return f"{count}{silent}.{stopped} {said}".rstrip()
+
+    def _silent(self, group: str, there: list[str]) -> str:
+        """Name machines that are there, of which not enough have registered, for people."""
+        if not there:
+            return ""
+        # Of the scheduler it is the report that is missing.
+        told = {} if group == "scheduler" else self._parameter("registered").get("workers", {})
+        shown = ", ".join(there[:MOST_NAMED]) + (", ..." if len(there) > MOST_NAMED else "")
+        return (
+            f", {told.get(group, 0)} have registered: {shown}. They have reported no failure: they "
+            "boot still, or reach neither AWS nor the scheduler. /var/log/dask-cluster-boot.log "
+            "and /var/log/dask on them say more"
+        )
 
     def _last_failed_activity(self, name: str) -> str:
         """Return the group's own message about its last failure, such as missing capacity."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
 from operations.stacks import CommandError
 
 if TYPE_CHECKING:
@@ -43,6 +41,13 @@ def calling(what: str) -> Iterator[None]:
     Raises:
         CommandError: A call failed.
     """
+    # Only where AWS is called: a local stack need not wait for it.
+    from botocore.exceptions import (  # noqa: PLC0415
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+    )
+
     try:
         yield
     except NoCredentialsError:

@@ -15,7 +15,7 @@ from components.settings import SettingsError
 from engine import EngineError
 from engine.display import Display
 from operations import doctor as doctor_checks
-from operations import on_aws, pulumi_cli, screen
+from operations import on_aws, pulumi_cli, rehearse_command, rehearsed, screen
 from operations.rehearse import Action, Rehearsal
 from operations.stacks import (
     COMMAND,
@@ -47,6 +47,9 @@ err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 StackName = Annotated[str, typer.Argument(metavar="STACK", help="For example: local")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+InRehearsal = Annotated[
+    bool, typer.Option("--rehearsal", help="The one of `rehearse STACK up`, not the one on AWS.")
+]
 ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Print secrets in clear.")]
 
 
@@ -155,10 +158,12 @@ def export(stack: StackName, *, show_secrets: ShowSecrets = False) -> None:
 
 
 @app.command()
-def status(stack: StackName, *, as_json: AsJson = False) -> None:
+def status(stack: StackName, *, rehearsal: InRehearsal = False, as_json: AsJson = False) -> None:
     """Show the scheduler, the workers and what is wrong with them; exit with 1 if something is."""
     opened = open_stack(stack)
-    if opened.on_aws:
+    if rehearsal:
+        well = rehearsed.show(out, _rehearsal(opened), as_json=as_json)
+    elif opened.on_aws:
         well = on_aws.status(out, opened, as_json=as_json)
     else:
         well = _status(opened, as_json=as_json)
@@ -178,10 +183,12 @@ def _status(opened: Opened, *, as_json: bool) -> bool:
 
 
 @app.command()
-def doctor(stack: StackName) -> None:
+def doctor(stack: StackName, *, rehearsal: InRehearsal = False) -> None:
     """Check a running cluster one thing at a time; exit with 1 if something is wrong."""
     opened = open_stack(stack)
-    if opened.on_aws:
+    if rehearsal:
+        findings = rehearsed.findings(_rehearsal(opened))
+    elif opened.on_aws:
         findings = on_aws.findings(opened)
     else:
         found = opened.outputs()
@@ -197,16 +204,24 @@ def doctor(stack: StackName) -> None:
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def run(
-    stack: StackName, command: Annotated[list[str], typer.Argument(metavar="COMMAND...")]
+    stack: StackName,
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND...")],
+    *,
+    rehearsal: InRehearsal = False,
 ) -> None:
     """Run a command in the cluster's environment, where a bare `Client()` connects.
 
     For example: dask-cluster run local -- python my_analysis.py
     """
-    words = command[1:] if command[0] == "--" else command
+    # What follows the stack's name is the command's, but for this one.
+    rehearsal = rehearsal or command[0] == "--rehearsal"
+    words = command[command[0] == "--rehearsal" :]
+    words = words[words[:1] == ["--"] :]
     if not words:
         raise CommandError(f"what is to be run? {COMMAND} run {stack} -- COMMAND", WRONG_SETTINGS)
     opened = open_stack(stack)
+    if rehearsal:
+        raise typer.Exit(rehearsed.run(_rehearsal(opened), words))
     if opened.on_aws:
         raise typer.Exit(on_aws.run(opened, words))
     environment = client_environment(opened.outputs())
@@ -232,48 +247,24 @@ def rehearse(
     stack: StackName,
     action: Annotated[Action, typer.Argument(help="What to do with the rehearsal.")],
     *,
+    hosts: Annotated[
+        bool, typer.Option("--hosts", help="`up`: instances are hosts that boot, here; as root.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Rehearse a stack for AWS on this machine, without an account: its program, unmodified.
 
     Its AWS goes on running between two commands; `destroy` ends it.
     """
-    rehearsal = Rehearsal(open_stack(stack))
-    if action is Action.DESTROY:
-        _end_rehearsal(rehearsal, yes=yes)
-        return
+    opened, ask = open_stack(stack), None if yes else _ask
+    if not rehearse_command.run(out, opened, action, hosts=hosts, ask=ask):
+        raise typer.Exit(ERROR)
+
+
+def _rehearsal(opened: Opened) -> Rehearsal:
+    rehearsal = Rehearsal(opened)
     rehearsal.check()
-    if action is Action.SWEEP:
-        if not rehearsal.sweep(out, ask=_asker(yes=yes)):
-            raise typer.Exit(ERROR)
-        return
-    if action is Action.UP:
-        inside = rehearsal.begin()
-        if not yes:
-            _finish(inside.preview(listener=Display(out, kind="preview")))
-            _ask("Perform this update, on this machine?")
-        _finish(inside.up(listener=Display(out, kind="up")))
-    if not rehearsal.show(out):
-        raise typer.Exit(ERROR)
-
-
-def _end_rehearsal(rehearsal: Rehearsal, *, yes: bool) -> None:
-    if not rehearsal.exists:
-        out.print(f"Stack {rehearsal.name} is not rehearsed: nothing to destroy.")
-        return
-    inside = rehearsal.begin()
-    if inside.exists and not yes:
-        _ask(f"Destroy {len(inside.resources())} resources of this rehearsal?")
-    _finish(inside.destroy(listener=Display(out, kind="destroy")))
-    left = rehearsal.left()
-    if left:
-        out.print(f"[red]Left behind, {len(left)} in all:[/red]")
-        for item in left:
-            out.print(f"  {item.service} {item.type} {item.id}", markup=False)
-        out.print(f"`{COMMAND} rehearse {rehearsal.name} sweep` deletes what has the stack's tag.")
-        raise typer.Exit(ERROR)
-    rehearsal.end()
-    out.print("Its AWS was as empty as before, and has ended.")
+    return rehearsal
 
 
 def _ask(question: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from operations.aws import calling
-from operations.stacks import COMMAND, CommandError
+from operations.stacks import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -183,8 +183,13 @@ def look(outputs: Mapping[str, Any], clients: Clients) -> View:
     )
 
 
-def scheduler_machine(outputs: Mapping[str, Any], clients: Clients) -> str:
+def scheduler_machine(outputs: Mapping[str, Any], clients: Clients, status: str) -> str:
     """Return the instance on which the scheduler runs.
+
+    Args:
+        outputs: The stack's outputs.
+        clients: Where clients of AWS's services come from.
+        status: The command that shows the cluster.
 
     Raises:
         CommandError: None is in service, or AWS refused.
@@ -194,9 +199,7 @@ def scheduler_machine(outputs: Mapping[str, Any], clients: Clients) -> str:
     there: tuple[str, ...] = _facts(said)["in_service"] if said else ()
     if not there:
         cluster = outputs["cluster"]
-        raise CommandError(
-            f"no scheduler of `{cluster}` is in service. See: {COMMAND} status {cluster}"
-        )
+        raise CommandError(f"no scheduler of `{cluster}` is in service. See: {status}")
     return there[0]
 
 

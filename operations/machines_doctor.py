@@ -14,8 +14,16 @@ if TYPE_CHECKING:
     from operations.machines import Group, View
 
 
-def findings(outputs: Mapping[str, Any], view: View) -> Iterator[tuple[bool, str]]:
-    """Yield each check of a cluster: whether it is well, and a line that says what was seen."""
+def findings(
+    outputs: Mapping[str, Any], view: View, *, reachable: bool = True
+) -> Iterator[tuple[bool, str]]:
+    """Yield each check of a cluster: whether it is well, and a line that says what was seen.
+
+    Args:
+        outputs: The stack's outputs.
+        view: The cluster as it is now.
+        reachable: Whether there is a way into its machines.
+    """
     wrong = list(machines_screen.scheduler_faults(view))
     for line in wrong:
         yield False, f"scheduler: {line}"
@@ -24,7 +32,8 @@ def findings(outputs: Mapping[str, Any], view: View) -> Iterator[tuple[bool, str
     for group in (view.scheduler, *view.groups):
         yield from _group(group, view)
     yield _certificates(outputs)
-    yield _plugin()
+    if reachable:
+        yield _plugin()
 
 
 def _group(group: Group, view: View) -> Iterator[tuple[bool, str]]:

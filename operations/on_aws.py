@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.settings import VmSettings
 from operations import aws, machines, machines_doctor, machines_screen, pulumi_cli, remote
 from operations.stacks import COMMAND, WRONG_SETTINGS, CommandError
-from operations.sweep import command as sweep_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -20,14 +19,18 @@ if TYPE_CHECKING:
 
 def status(console: Console, opened: Opened, *, as_json: bool) -> bool:
     """Show a cluster; return whether nothing is wrong with it."""
-    found = pulumi_cli.outputs(opened)
+    return show(console, opened.name, pulumi_cli.outputs(opened), as_json=as_json)
+
+
+def show(console: Console, name: str, found: Mapping[str, Any], *, as_json: bool) -> bool:
+    """Show the cluster of some outputs; return whether nothing is wrong with it."""
     view = machines.look(found, aws.session(found["region"]))
     faults = machines_screen.faults(view)
     if as_json:
-        shown = {"stack": opened.name, "outputs": found, "faults": faults, **view.as_json()}
+        shown = {"stack": name, "outputs": found, "faults": faults, **view.as_json()}
         console.print(json.dumps(shown, indent=2), markup=False, soft_wrap=True)
     else:
-        machines_screen.show(console, opened.name, found, view)
+        machines_screen.show(console, name, found, view)
     return not faults
 
 
@@ -40,10 +43,18 @@ def findings(opened: Opened) -> Iterator[tuple[bool, str]]:
 
 def run(opened: Opened, words: Sequence[str]) -> int:
     """Run a command beside a cluster; return its exit code."""
-    found = pulumi_cli.outputs(opened)
+    name = opened.name
+    typed = remote.Typed(up=f"pulumi up -s {name}", status=f"{COMMAND} status {name}")
+    return beside(opened, pulumi_cli.outputs(opened), words, typed)
+
+
+def beside(
+    opened: Opened, found: Mapping[str, Any], words: Sequence[str], typed: remote.Typed
+) -> int:
+    """Run a command beside the cluster of some outputs; return its exit code."""
     clients = aws.session(found["region"])
-    reach = remote.session_manager(found, clients)
-    return remote.run(opened, found, words, clients=clients, reach=reach)
+    reach = remote.session_manager(found, clients, typed)
+    return remote.run(opened, found, words, clients=clients, reach=reach, typed=typed)
 
 
 def sweep(console: Console, opened: Opened, *, ask: Callable[[str], None]) -> bool:
@@ -53,6 +64,9 @@ def sweep(console: Console, opened: Opened, *, ask: Callable[[str], None]) -> bo
         SettingsError: The stack file is wrong; it says in which region to look.
         CommandError: The stack is not on AWS.
     """
+    # botocore, half a second of it, for a command that few people type.
+    from operations.sweep import command as sweep_command  # noqa: PLC0415
+
     settings = opened.settings()
     if not isinstance(settings, VmSettings):
         raise CommandError(

@@ -46,6 +46,19 @@ class Reached:
     keep: Callable[[], None]
 
 
+@dataclass(frozen=True)
+class Typed:
+    """What a person types about a cluster.
+
+    Attributes:
+        up: What brings it to the state of this checkout.
+        status: What shows it.
+    """
+
+    up: str
+    status: str
+
+
 Reach: TypeAlias = "Callable[[Path], AbstractContextManager[Reached]]"
 """Opens the way to a cluster, with a private folder for what that needs."""
 
@@ -57,6 +70,7 @@ def run(
     *,
     clients: Clients,
     reach: Reach,
+    typed: Typed,
 ) -> int:
     """Run a command in the cluster's environment, where a bare ``Client()`` connects.
 
@@ -66,6 +80,7 @@ def run(
         words: The command.
         clients: Where clients of AWS's services come from.
         reach: Opens the way to the cluster.
+        typed: What a person types about it.
 
     Returns:
         The command's exit code.
@@ -76,7 +91,7 @@ def run(
     settings = opened.settings()
     if not isinstance(settings, VmSettings):
         raise CommandError(f"stack `{opened.name}` is not on AWS.")
-    environment = _environment(opened, outputs)
+    environment = _environment(opened, outputs, typed)
     scheme = "https" if settings.allowed_cidrs else "http"
     with Signals() as signals, tempfile.TemporaryDirectory(prefix="dask-cluster-") as name:
         folder = Path(name)
@@ -96,7 +111,7 @@ def run(
             return signals.run([program, *words[1:]], variables_, reached.keep)
 
 
-def session_manager(outputs: Mapping[str, Any], clients: Clients) -> Reach:
+def session_manager(outputs: Mapping[str, Any], clients: Clients, typed: Typed) -> Reach:
     """Return the way through Session Manager, which needs no open port.
 
     Raises:
@@ -106,7 +121,7 @@ def session_manager(outputs: Mapping[str, Any], clients: Clients) -> Reach:
 
     @contextlib.contextmanager
     def reach(folder: Path) -> Iterator[Reached]:
-        machine = partial(machines.scheduler_machine, outputs, clients)
+        machine = partial(machines.scheduler_machine, outputs, clients, typed.status)
         both = [ports.SCHEDULER, ports.DASHBOARD]
         with tunnel.opened(both, machine=machine, clients=clients, folder=folder) as forwards:
 
@@ -120,7 +135,7 @@ def session_manager(outputs: Mapping[str, Any], clients: Clients) -> Reach:
     return reach
 
 
-def _environment(opened: Opened, outputs: Mapping[str, Any]) -> Path:
+def _environment(opened: Opened, outputs: Mapping[str, Any], typed: Typed) -> Path:
     """Return the folder of the cluster's environment, building it if it is not there.
 
     Raises:
@@ -138,7 +153,7 @@ def _environment(opened: Opened, outputs: Mapping[str, Any]) -> Path:
                 f"this checkout makes environment {here}, and cluster `{opened.name}` runs "
                 f"{wanted}: their programs would not understand each other. Check out the version "
                 "that made the cluster and use its Python, or bring the cluster to this one: "
-                f"pulumi up -s {opened.name}"
+                f"{typed.up}"
             )
         folder = project / BUILT / wanted
         # Written last; whether it was changed since then is asked when a client connects.

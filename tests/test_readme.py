@@ -11,16 +11,23 @@ import yaml
 
 from components.certificates import RENEW_DAYS
 from components.firewall import FOR_CLIENTS, OPENINGS
+from docs.pictures import rehearsal as picture
 from operations.cli import app
 from operations.machines_screen import COLUMNS
 from operations.rehearse import Action
+from operations.rehearsed_hosts import PYTHON
 from operations.tunnel import INSTALL
+from sandbox.hosts.lacks import PROGRAMS
+from sandbox.hosts.names import API, METADATA, RESOLVER
+from sandbox.hosts.sysctls import LEAST
 from tests.graph.recorder import stack_file
 from tests.graph.variations import of_stack_file
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 AWS = (ROOT / "docs" / "aws.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+REHEARSALS = (ROOT / "docs" / "what-a-rehearsal-shows.md").read_text()
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "stacks/README.md")),
     *sorted(ROOT.glob("docs/**/*.md")),
@@ -155,3 +162,20 @@ def test_exit_codes_are_those_of_the_command() -> None:
     ):
         assert code in " ".join(README.split())
         assert code in " ".join(help_text.split())
+
+
+def test_the_picture_is_what_its_program_draws() -> None:
+    assert picture.PICTURE.read_text() == picture.svg()
+    for address, port in ((METADATA, 80), (RESOLVER, 53), (API, 80)):
+        assert f">{address}:{port}</text>" in picture.svg()
+        assert address in REHEARSALS
+    assert f"]({picture.PICTURE.relative_to(ROOT / 'docs')})" in REHEARSALS
+
+
+def test_what_hosts_need_is_named() -> None:
+    for package in {*PROGRAMS.values()} - {"iproute2"}:
+        assert f"`{package}`" in section("Rehearse it for AWS, without AWS")
+        assert f"`{package}`" in CONTRIBUTING
+    assert f"Python {PYTHON[0]}.{PYTHON[1]}" in REHEARSALS
+    for setting in LEAST:
+        assert ".".join(setting.split("/")[:2]) in REHEARSALS

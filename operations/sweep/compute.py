@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from operations.sweep.kinds import TAG, Client, Found, Kind, Scope, bears, by_filter, pages
+from operations.sweep.kinds import Client, Found, Kind, Scope, bears, by_filter, pages, tag_filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,9 @@ def _delete_group(client: Client, name: str) -> None:
 
 
 def _instances(client: Client, scope: Scope) -> Iterator[Found]:
-    filters = [{"Name": f"tag:{TAG}", "Values": [scope.cluster]}]
-    for reservation in pages(client, "describe_instances", "Reservations", Filters=filters):
+    for reservation in pages(
+        client, "describe_instances", "Reservations", Filters=tag_filter(scope)
+    ):
         for instance in reservation["Instances"]:
             state = instance["State"]["Name"]
             ours = bears(instance.get("Tags", ()), scope.cluster)

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from operations.sweep.kinds import TAG, Client, Found, Kind, Scope, bears, is_gone, pages, value_of
+from operations.sweep.kinds import (
+    Client,
+    Found,
+    Kind,
+    Scope,
+    bears,
+    is_gone,
+    pages,
+    tag_filter,
+    value_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,8 +97,7 @@ def _lustre(client: Client, scope: Scope) -> Iterator[Found]:
 
 
 def _volumes(client: Client, scope: Scope) -> Iterator[Found]:
-    filters = [{"Name": f"tag:{TAG}", "Values": [scope.cluster]}]
-    for volume in pages(client, "describe_volumes", "Volumes", Filters=filters):
+    for volume in pages(client, "describe_volumes", "Volumes", Filters=tag_filter(scope)):
         if _is_ours(volume, scope) and volume["State"] != "deleted":
             yield Found(volume["VolumeId"], volume["State"] == "deleting")
 

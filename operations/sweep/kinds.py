@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from components.aws import CLUSTER_TAG
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-TAG = "dask-cluster"
 
 Client = Any  # boto3 makes its classes at run time
 Tags: TypeAlias = "dict[str, str] | Iterable[dict[str, str]]"
@@ -94,9 +95,14 @@ def pages(client: Client, operation: str, key: str, **filters: Any) -> Iterator[
         yield from page.get(key, ())
 
 
+def tag_filter(scope: Scope) -> list[dict[str, Any]]:
+    """Return the filter of EC2's listings for a cluster's things."""
+    return [{"Name": f"tag:{CLUSTER_TAG}", "Values": [scope.cluster]}]
+
+
 def bears(tags: Tags, cluster: str) -> bool:
     """Whether tags, in either of the forms that AWS has, name this cluster."""
-    return value_of(TAG, tags) == cluster
+    return value_of(CLUSTER_TAG, tags) == cluster
 
 
 def value_of(key: str, tags: Tags) -> str | None:
@@ -147,8 +153,7 @@ def by_filter(
     """
 
     def find(client: Client, scope: Scope) -> Iterator[Found]:
-        wanted = [{"Name": f"tag:{TAG}", "Values": [scope.cluster]}]
-        for item in pages(client, operation, key, **{filters: wanted}):
+        for item in pages(client, operation, key, **{filters: tag_filter(scope)}):
             # Not every AWS that answers knows every filter: the tag itself decides.
             if bears(item.get("Tags", ()), scope.cluster) and not gone(item):
                 yield Found(item[identifier], ending(item))

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from components.aws import partition
+from components.aws import CLUSTER_TAG, partition
 from operations.sweep.kinds import (
-    TAG,
     Client,
     Found,
     Kind,
@@ -70,7 +69,7 @@ def _zones(client: Client, scope: Scope) -> Iterator[Found]:
             raise
         # Route 53 takes tags by a second call, before which an `up` may have been killed: where
         # there is no tag of ours, the name has said enough.
-        if value_of(TAG, tags["ResourceTagSet"]["Tags"]) in {scope.cluster, None}:
+        if value_of(CLUSTER_TAG, tags["ResourceTagSet"]["Tags"]) in {scope.cluster, None}:
             yield Found(identifier)
 
 

@@ -63,8 +63,8 @@ FAULTS = {
         "packages", "the system packages cannot be installed: python3.12", fails("dnf")
     ),
     "another system": Fault("packages", "this host runs 'ubuntu': only Amazon", os_id="ubuntu"),
-    "no EFS on Debian": Fault(
-        "packages", "this distribution has no package for: efs", host=EFS, os_id="debian"
+    "no Lustre on Debian": Fault(
+        "packages", "this distribution has no package for: lustre", host=LUSTRE, os_id="debian"
     ),
     "no user": Fault("user", "It failed", fails("useradd"), code=9),
     "another environment": Fault(

@@ -24,6 +24,8 @@ case $2 in --extra) echo "$1 $2 $(cat "$3")" ;; *) echo "$1" ;; esac >> "$RECIPE
 mkdir -p "$1" && touch "$1/environment.json"
 """
 
+TYPED = remote.Typed(up="pulumi up -s dev", status="dask-cluster status dev")
+
 
 @pytest.fixture
 def opened(project: Project, monkeypatch: pytest.MonkeyPatch) -> Opened:
@@ -50,13 +52,13 @@ def built(project: Project) -> Path:
 
 
 def test_it_is_built_once(opened: Opened, project: Project) -> None:
-    assert remote._environment(opened, OUTPUTS) == built(project)
-    assert remote._environment(opened, OUTPUTS) == built(project)
+    assert remote._environment(opened, OUTPUTS, TYPED) == built(project)
+    assert remote._environment(opened, OUTPUTS, TYPED) == built(project)
     assert asked(project) == ["--identity", str(built(project)), "--identity"]
 
 
 def test_extra_packages_are_part_of_it(opened: Opened, project: Project) -> None:
-    remote._environment(opened, {**OUTPUTS, "extra_packages": "xarray==2025.1.0"})
+    remote._environment(opened, {**OUTPUTS, "extra_packages": "xarray==2025.1.0"}, TYPED)
     assert asked(project) == [
         "--identity --extra xarray==2025.1.0",
         f"{built(project)} --extra xarray==2025.1.0",
@@ -68,7 +70,7 @@ def test_another_one_is_not_built(
 ) -> None:
     monkeypatch.setenv("RECIPE_IDENTITY", "fedcba9876543210")
     with pytest.raises(CommandError, match="makes environment fedcba9876543210, and cluster `dev`"):
-        remote._environment(opened, OUTPUTS)
+        remote._environment(opened, OUTPUTS, TYPED)
     assert asked(project) == ["--identity"]
 
 
@@ -77,7 +79,7 @@ def test_it_cannot_be_built(
 ) -> None:
     monkeypatch.setenv("RECIPE_FAILS", "yes")
     with pytest.raises(CommandError) as failed:
-        remote._environment(opened, OUTPUTS)
+        remote._environment(opened, OUTPUTS, TYPED)
     said = "the environment cannot be built: images/environment/install.sh says above why."
     assert str(failed.value) == said
     assert capfd.readouterr().err == "install.sh: no registry\n"
@@ -86,4 +88,4 @@ def test_it_cannot_be_built(
 def test_a_stack_of_this_machine(opened: Opened, project: Project) -> None:
     project.edit(platform="local", workers=1)
     with pytest.raises(CommandError, match=r"^stack `dev` is not on AWS\.$"):
-        remote.run(opened, OUTPUTS, ["true"], clients=None, reach=None)  # type: ignore[arg-type]
+        remote.run(opened, OUTPUTS, ["true"], clients=None, reach=None, typed=TYPED)  # type: ignore[arg-type]

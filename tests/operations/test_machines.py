@@ -91,14 +91,14 @@ def test_nothing_is_there(account: Account) -> None:
 
 def test_the_machine_of_the_scheduler(account: Account) -> None:
     scheduler = account.create_cluster()
-    assert machines.scheduler_machine(OUTPUTS, account) == scheduler
+    assert machines.scheduler_machine(OUTPUTS, account, "dask-cluster status dev") == scheduler
     account.client("autoscaling").update_auto_scaling_group(
         AutoScalingGroupName="dask-cluster-dev-scheduler", DesiredCapacity=0
     )
     with pytest.raises(
         CommandError, match=r"^no scheduler of `dev` is in service\. See: .* status dev$"
     ):
-        machines.scheduler_machine(OUTPUTS, account)
+        machines.scheduler_machine(OUTPUTS, account, "dask-cluster status dev")
 
 
 class Said:

@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import stat
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -17,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components.settings import ports
+from operations.rehearse import HOSTS_PLUGINS
 from tests.environment.built import run_install, wait_for
 from tests.node.cluster import Cluster
+from tests.operations.hosts_table import HostsTable, host
 from tests.operations.project import COMMAND, IDENTITY, OUTPUTS, SETTINGS
 from tests.operations.session_manager import TOKEN
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from tests.operations.project import Project
     from tests.operations.session_manager import SessionManager
 
+QUIET = subprocess.DEVNULL
 PLACE = """
 import json, os, pathlib, dask
 config = dask.config
@@ -142,6 +147,29 @@ def test_a_bare_client_connects(place: Project, cluster: Cluster, scheduler: str
     assert link == f"http://127.0.0.1:{local_port(second)}/status"
     assert result == "42"
     assert ends(place) == ["SIGINT", "SIGINT"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it enters a network namespace: as root")
+def test_the_way_into_a_host(place: Project, cluster: Cluster, scheduler: str) -> None:
+    """With the plugin of a rehearsal, whose hosts have networks of their own."""
+    words = [cluster._python(None), "-m", "dask", "scheduler", "--host", "127.0.0.1"]
+    words += ["--port", str(ports.SCHEDULER), "--dashboard-address", ":0"]
+    script = ["sh", "-c", 'ip link set lo up && exec "$@"', "sh", *words]
+    with (
+        HostsTable() as table,
+        subprocess.Popen(
+            ["unshare", "--net", *script], env=cluster.environ(), stdout=QUIET, stderr=QUIET
+        ) as process,
+    ):
+        table.hosts = [host(scheduler, pid=process.pid, state="up")]
+        place.remove("session-manager-plugin")
+        place.environ["PATH"] = f"{HOSTS_PLUGINS}:{place.environ['PATH']}"
+        place.environ["AWS_ENDPOINT_URL_SSM"] = table.endpoint
+        program = "from dask.distributed import Client; c = Client(); print(c.id, c.nthreads())"
+        printed, _ = place.command("run", "dev", "--", "python", "-c", program)
+        process.terminate()
+    assert re.fullmatch(r"Client-\S+ {}\n", printed)
+    assert sorted(table.ended) == ["rehearsal-8786", "rehearsal-8787"]
 
 
 def test_what_the_command_sees(place: Project, sessions: SessionManager, environment: Path) -> None:

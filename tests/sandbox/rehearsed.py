@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine import Event, Result
+    from sandbox.aws.server.starter import Instances
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60
@@ -54,13 +55,16 @@ class Run:
 class Rehearsed:
     """One stack, and its AWS on loopback."""
 
+    instances: Instances = "guests"
+    cache: Path | None = None
+
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
         self.folder = folder
         self.stacks = folder / "stacks"
         self.stacks.mkdir(parents=True, exist_ok=True)
         self.file = self.stacks / f"Pulumi.{name}.yaml"
-        self.server = server.start(folder / "aws", guests=True)
+        self.server = server.start(folder / "aws", instances=self.instances, cache=self.cache)
         self.environment = surroundings(os.environ, self.server.endpoint)
         self.stack = self._open()
 

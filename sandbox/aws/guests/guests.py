@@ -74,6 +74,9 @@ class Guests:
         else:
             self._after(0.0, lambda: self._gone(host))
 
+    def edited(self) -> None:
+        """Hear that something of EC2 was changed: nothing to a guest."""
+
     def fail(self, group: str, reason: str | None) -> None:
         """Let every further boot of a group fail, or, without a reason, go well again."""
         with self._change:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wsgi import get_input_stream
 
-from sandbox.aws.server import control, errors
+from sandbox.aws.server import access, control, errors
 from sandbox.aws.server.calls import Call, Environ, identify
 from sandbox.aws.server.errors import Answer
 from sandbox.aws.server.world import WORLD
@@ -39,7 +39,11 @@ class Application:
         call = identify(environ)
         with WORLD.clock.lock:
             kind = None
-            if control.GUEST_HEADER not in environ:
+            if access.HOST in environ:
+                denied = access.check(call, environ)
+                if denied is not None:
+                    return _send(denied, start_response)
+            elif control.GUEST_HEADER not in environ:
                 WORLD.calls.add(call)
                 kind = WORLD.faults.take(call)
             if kind is None:
@@ -65,6 +69,8 @@ class Application:
             message = f"the AWS of the rehearsal failed at {what}: see its log"
             # Not a 5xx that clients would try again and again.
             return _send(errors.render(protocol, "NotImplemented", message, 501), start_response)
+        if call.service == "ec2" and not call.operation.startswith("Describe"):
+            WORLD.events.edited()
         status, headers = started[0]
         start_response(status, headers)
         return body

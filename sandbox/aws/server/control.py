@@ -12,11 +12,14 @@ from sandbox.aws.server.calls import Environ
 from sandbox.aws.server.errors import Answer
 from sandbox.aws.server.faults import BadRequestError
 from sandbox.aws.server.world import WORLD
+from sandbox.hosts.hosts import Hosts, Spoiled
 
 Handler: TypeAlias = Callable[[Any, dict[str, list[str]]], Any]
 
 # The guests of this server, if it has them.
 GUESTS: Final[list[Guests]] = []
+# Or its hosts.
+HOSTS: Final[list[Hosts]] = []
 
 # Calls of the sandbox's own guests are no calls of the program that is rehearsed,
 # and no fault strikes them.
@@ -50,7 +53,13 @@ def _json(status: int, value: object) -> Answer:
 
 
 def _health(_body: object, _query: object) -> object:
-    return {"pid": os.getpid(), "failed": WORLD.clock.failed, "speed": WORLD.clock.speed}
+    instances = "hosts" if HOSTS else "guests" if GUESTS else "records"
+    return {
+        "pid": os.getpid(),
+        "failed": WORLD.clock.failed,
+        "speed": WORLD.clock.speed,
+        "instances": instances,
+    }
 
 
 def _contents(_body: object, query: dict[str, list[str]]) -> object:
@@ -99,10 +108,21 @@ def _images(body: object, _query: object) -> object:
     return {}
 
 
+def _set_speed(body: object, _query: object) -> object:
+    match body:
+        case {"speed": int() | float() as speed, **more} if speed > 0 and not more:
+            WORLD.clock.speed = float(speed)
+        case _:
+            raise BadRequestError('the body is {"speed": NUMBER}, above 0')
+    return _health(None, None)
+
+
 def _reset(_body: object, _query: object) -> object:
     resetting.reset()
     for guests in GUESTS:
         guests.reset()
+    for hosts in HOSTS:
+        hosts.reset()
     return {}
 
 
@@ -114,13 +134,52 @@ def _fail_guests(body: object, _query: object) -> object:
     if not isinstance(body, dict) or set(body) != {"fail"} or not isinstance(body["fail"], dict):
         raise BadRequestError('the body is {"fail": {"group": NAME, "reason": TEXT or null}}')
     if not GUESTS:
-        raise BadRequestError("this server has no guests: start it with --guests")
+        raise BadRequestError("this server has no guests: start it with --instances guests")
     wanted = body["fail"]
     if set(wanted) != {"group", "reason"}:
         raise BadRequestError("fail has the keys group and reason")
     for guests in GUESTS:
         guests.fail(str(wanted["group"]), wanted["reason"])
     return _guests(None, None)
+
+
+def _hosts(_body: object, _query: object) -> object:
+    for hosts in HOSTS:
+        return hosts.table()
+    return {"docker": None, "hosts": []}
+
+
+def _order_hosts(body: object, _query: object) -> object:
+    if not HOSTS:
+        raise BadRequestError("this server has no hosts: start it with --instances hosts")
+    match body:
+        case {"notice": {"instance": str(instance), "kind": "spot" | "rebalance" as kind}}:
+            for hosts in HOSTS:
+                hosts.notice(instance, kind)
+        case {"start": {"group": str(group), "how": None}}:
+            for hosts in HOSTS:
+                hosts.spoil(group, None)
+        case {"start": {"group": str(group), "how": dict(how)}}:
+            for hosts in HOSTS:
+                hosts.spoil(group, _spoiled(how))
+        case _:
+            raise BadRequestError(
+                'the body is {"notice": {"instance": ID, "kind": "spot" or "rebalance"}} or '
+                '{"start": {"group": NAME, "how": {"run": [...], "files": {...}, "built": ...} '
+                "or null}}"
+            )
+    return _hosts(None, None)
+
+
+def _spoiled(how: dict[str, Any]) -> Spoiled:
+    known = {"run", "files", "built"}
+    if not how.keys() <= known:
+        raise BadRequestError(f"how has only: {', '.join(sorted(known))}")
+    return Spoiled(
+        tuple(map(str, how.get("run", ()))),
+        {str(path): str(text) for path, text in how.get("files", {}).items()},
+        bool(how.get("built", True)),
+    )
 
 
 _HANDLERS: Final[dict[tuple[str, str], Handler]] = {
@@ -135,7 +194,10 @@ _HANDLERS: Final[dict[tuple[str, str], Handler]] = {
     ("POST", "/_sandbox/dry"): _set_dry,
     ("DELETE", "/_sandbox/dry"): _no_dry,
     ("POST", "/_sandbox/images"): _images,
+    ("POST", "/_sandbox/clock"): _set_speed,
     ("POST", "/_sandbox/reset"): _reset,
     ("GET", "/_sandbox/guests"): _guests,
     ("POST", "/_sandbox/guests"): _fail_guests,
+    ("GET", "/_sandbox/hosts"): _hosts,
+    ("POST", "/_sandbox/hosts"): _order_hosts,
 }

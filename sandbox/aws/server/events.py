@@ -1,8 +1,7 @@
-"""What groups tell others about their instances."""
+"""What groups tell others about their instances, and that something of EC2 was changed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 Kind: TypeAlias = Literal["running", "terminating", "ended"]
 
@@ -32,22 +31,37 @@ class Event:
     user_data: str = ""
 
 
+class Listener(Protocol):
+    """Somebody who is told; under the clock's lock, so it must be quick."""
+
+    def tell(self, event: Event) -> None:
+        """Hear of an event."""
+
+    def edited(self) -> None:
+        """Hear that a call changed something of EC2, such as a rule of a security group."""
+
+
 class Events:
-    """Tells whoever wants to know; under the clock's lock, so a listener must be quick."""
+    """Tells whoever wants to know."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[Listener] = []
 
     @property
     def wanted(self) -> bool:
         """Whether anybody listens."""
         return bool(self._listeners)
 
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Tell somebody of every event from now on."""
+    def listen(self, listener: Listener) -> None:
+        """Tell somebody of everything from now on."""
         self._listeners.append(listener)
 
     def tell(self, event: Event) -> None:
         """Tell of an event."""
         for listener in self._listeners:
-            listener(event)
+            listener.tell(event)
+
+    def edited(self) -> None:
+        """Tell of a change of EC2."""
+        for listener in self._listeners:
+            listener.edited()

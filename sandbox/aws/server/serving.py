@@ -12,10 +12,20 @@ from werkzeug.serving import make_server
 from sandbox.aws.guests import Guests
 from sandbox.aws.server import control, repairs
 from sandbox.aws.server.app import Application
+from sandbox.aws.server.starter import Instances
 from sandbox.aws.server.world import WORLD
+from sandbox.hosts.hosts import Hosts
 
 
-def serve(folder: Path, *, host: str, port: int, speed: float, guests: bool) -> None:
+def serve(
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    speed: float,
+    instances: Instances,
+    cache: Path | None,
+) -> None:
     """Serve until this thread is told to exit.
 
     Args:
@@ -23,35 +33,51 @@ def serve(folder: Path, *, host: str, port: int, speed: float, guests: bool) -> 
         host: An address of loopback.
         port: 0 for a free one.
         speed: How much faster than real time the account's waits pass.
-        guests: Whether instances pretend to boot.
+        instances: What they are.
+        cache: Where images of hosts are kept.
+
+    Raises:
+        HostsError: Hosts are wanted, and this machine cannot have them.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # One line for each request would fill the disk of a long rehearsal.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     WORLD.clock.speed = speed
     repairs.apply()
-    server = make_server(
-        host, port, Application(), threaded=True, request_handler=MotoRequestHandler
-    )
+    application = Application()
+    server = make_server(host, port, application, threaded=True, request_handler=MotoRequestHandler)
     # Connections wait in the socket from here on: whoever reads the file is answered.
     file = folder / "server.json"
     WORLD.clock.start()
-    if guests:
-        _start_guests(f"http://127.0.0.1:{server.server_port}", speed)
+    hosts = None
     try:
+        if instances == "guests":
+            _start_guests(f"http://127.0.0.1:{server.server_port}", speed)
+        elif instances == "hosts" and cache is not None:
+            hosts = _start_hosts(folder, cache, application)
         _write(file, server.server_port)
         server.serve_forever(poll_interval=0.05)
     finally:
         file.unlink(missing_ok=True)
         WORLD.clock.end()
+        if hosts is not None:
+            hosts.end()
         server.server_close()
 
 
 def _start_guests(endpoint: str, speed: float) -> None:
     guests = Guests(endpoint, speed=speed)
     guests.start()
-    WORLD.events.listen(guests.tell)
+    WORLD.events.listen(guests)
     control.GUESTS.append(guests)
+
+
+def _start_hosts(folder: Path, cache: Path, application: Application) -> Hosts:
+    hosts = Hosts(folder, cache, application)
+    hosts.start()
+    WORLD.events.listen(hosts)
+    control.HOSTS.append(hosts)
+    return hosts
 
 
 def _write(file: Path, port: int) -> None:

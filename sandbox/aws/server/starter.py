@@ -11,14 +11,24 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import psutil
 
+Instances: TypeAlias = Literal["records", "guests", "hosts"]
+"""What an instance is: a record, one that pretends to boot, or a container that boots."""
+INSTANCES: Final[tuple[Instances, ...]] = get_args(Instances)
+
 START_SECONDS: Final = 60.0
+# Where the images of hosts are not there yet: Debian and the packages of an environment.
+BUILD_SECONDS: Final = 1800.0
+CANNOT: Final = 3
+"""The server's exit code where this machine cannot have what was asked for."""
+REASON: Final = "!! "
+"""What the reason begins with, in its log."""
 STOP_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 20.0
 _LOG_LINES: Final = 15
@@ -59,19 +69,29 @@ class Item:
     id: str
 
 
-def start(folder: Path, *, speed: float = 1.0, guests: bool = False) -> Server:
+def start(
+    folder: Path,
+    *,
+    speed: float = 1.0,
+    instances: Instances = "records",
+    cache: Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Server:
     """Find the running server of a folder, or start one.
 
     Args:
         folder: Where it keeps ``server.json`` and ``server.log``; made if need be.
         speed: How much faster than real time heartbeats and alarms run; for a new server only.
-        guests: Whether instances pretend to boot; for a new server only.
+        instances: What they are; for a new server only.
+        cache: Where images of hosts are kept.
+        say: Told what takes long, of hosts.
 
     Returns:
         The server.
 
     Raises:
-        ServerError: It did not answer within a minute; the message has its last lines.
+        ServerError: It did not answer within a minute (with hosts, half an hour); the message has
+            its reason or its last lines.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -81,8 +101,10 @@ def start(folder: Path, *, speed: float = 1.0, guests: bool = False) -> Server:
             return running
         _file(folder).unlink(missing_ok=True)
         command = [sys.executable, "-m", "sandbox.aws.server", "--folder", str(folder)]
-        command += ["--speed", str(speed), *(["--guests"] if guests else [])]
+        command += ["--speed", str(speed), "--instances", instances]
+        command += [] if cache is None else ["--cache", str(cache)]
         log = os.open(folder / "server.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        before = os.lseek(log, 0, os.SEEK_END)
         try:
             process = subprocess.Popen(
                 command,
@@ -94,7 +116,8 @@ def start(folder: Path, *, speed: float = 1.0, guests: bool = False) -> Server:
             )
         finally:
             os.close(log)
-        return _wait(folder, process)
+        limit = BUILD_SECONDS if instances == "hosts" else START_SECONDS
+        return _wait(folder, process, limit, _Log(folder / "server.log", before), say)
 
 
 def find(folder: Path) -> Server | None:
@@ -210,9 +233,39 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _wait(folder: Path, process: subprocess.Popen[bytes]) -> Server:
-    deadline = time.monotonic() + START_SECONDS
+@dataclass
+class _Log:
+    """What a server has written since it was started."""
+
+    path: Path
+    before: int
+    said: int = 0
+
+    def text(self) -> str:
+        with self.path.open("rb") as file:
+            file.seek(self.before)
+            return file.read().decode(errors="replace")
+
+    def news(self) -> list[str]:
+        """Return what it said it does, but for what was returned before."""
+        told = [line.partition(" INFO ")[2] for line in self.text().splitlines()]
+        every = [line for line in told if line]
+        new, self.said = every[self.said :], len(every)
+        return new
+
+
+def _wait(
+    folder: Path,
+    process: subprocess.Popen[bytes],
+    limit: float,
+    log: _Log,
+    say: Callable[[str], None] | None,
+) -> Server:
+    deadline = time.monotonic() + limit
     while time.monotonic() < deadline and process.poll() is None:
+        if say is not None:
+            for line in log.news():
+                say(line)
         server = find(folder)
         if server is not None:
             # It outlives this process, or ends before it: then somebody must take note.
@@ -222,6 +275,9 @@ def _wait(folder: Path, process: subprocess.Popen[bytes]) -> Server:
     if process.poll() is None:
         process.terminate()
         process.wait(STOP_SECONDS)
-    log = folder / "server.log"
-    lines = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-    raise ServerError(f"the AWS of the rehearsal did not start; the last lines of {log}:\n{lines}")
+    if process.returncode == CANNOT:
+        raise ServerError(log.text().partition(REASON)[2].strip())
+    lines = "\n".join(log.text().splitlines()[-_LOG_LINES:])
+    raise ServerError(
+        f"the AWS of the rehearsal did not start; the last lines of {log.path}:\n{lines}"
+    )

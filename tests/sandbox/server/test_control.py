@@ -88,6 +88,7 @@ def test_a_fault_at_the_nth_call(account: Account) -> None:
         ("faults", {}, "a list"),
         ("dry", [{"zome": "a"}], "type, zone and market"),
         ("images", [{"id": "ami-1"}], "architecture"),
+        ("clock", {"speed": 0}, "above 0"),
         ("guests", {"fail": {"group": "worker", "reason": "x"}}, "no guests"),
         ("other", {}, "there are only"),
     ],

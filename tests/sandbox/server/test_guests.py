@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def guest_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("guests")
-    yield server.start(folder, speed=SPEED, guests=True).endpoint
+    yield server.start(folder, speed=SPEED, instances="guests").endpoint
     assert server.stop(folder)
 
 

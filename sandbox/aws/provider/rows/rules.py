@@ -16,6 +16,13 @@ from sandbox.aws.provider.rows.arns import ec2_arn
 from sandbox.aws.provider.table import Job, Row
 from sandbox.aws.provider.tags import ec2
 
+# The last one is of a revocation whose answer was lost and that is made again.
+_GONE: Final = [
+    "InvalidSecurityGroupRuleId.NotFound",
+    "InvalidGroup.NotFound",
+    "InvalidPermission.NotFound",
+]
+
 
 def _authorize(way: str) -> Callable[[Job], str]:
     def create(job: Job) -> str:
@@ -76,7 +83,7 @@ def _read_rule(job: Job) -> Properties | None:
         "describe_security_group_rules",
         {"SecurityGroupRuleIds": ["{id}"]},
         "SecurityGroupRules[0]",
-        gone=["InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"],
+        gone=_GONE,
         outputs={
             "arn": ec2_arn("security-group-rule/{id}"),
             "securityGroupRuleId": "SecurityGroupRuleId",
@@ -130,7 +137,7 @@ def _rule_row(way: str) -> Row:
         Delete(
             f"revoke_security_group_{way}",
             {"GroupId": "{securityGroupId}", "SecurityGroupRuleIds": ["{id}"]},
-            ["InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"],
+            _GONE,
         ),
         update=[_change_rule],
         outputs=["arn", "securityGroupRuleId"],

@@ -21,6 +21,7 @@ from sandbox.aws.server.repairs import (
     records,
     rules,
     secrets,
+    sessions,
     zones,
 )
 
@@ -37,6 +38,7 @@ ALL: Final[tuple[ModuleType, ...]] = (
     buckets,
     policies,
     secrets,
+    sessions,
     budgets,
     filesystems,
     records,

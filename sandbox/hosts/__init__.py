@@ -1,0 +1,1 @@
+"""Hosts: instances of the rehearsal that really boot, each in a container on this machine."""

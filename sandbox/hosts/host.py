@@ -1,0 +1,98 @@
+"""One host: where it keeps its log on this machine, and how far its boot is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOOT_LOG: Final = "dask-cluster-boot.log"
+CLOUD_LOG: Final = "cloud-init.log"
+GROUP_TAG: Final = "dask-cluster:group"
+CLUSTER_TAG: Final = "dask-cluster"
+
+# What cloud-init writes when the user data has ended.
+_WENT_WELL: Final = "finish: modules-final: SUCCESS"
+_WENT_WRONG: Final = "finish: modules-final: FAIL"
+
+
+@dataclass
+class Host:
+    """An instance of a group, as a container.
+
+    Attributes:
+        instance: Its id, and the container's name.
+        scaling_group: The name of its Auto Scaling group.
+        tags: Its tags.
+        address: Its private address.
+        logs: What is /var/log on it; stays when it is gone.
+        vpc: Its VPC, once it is known.
+        state: `starting` until its container runs; `booting`, `up` or `failed` by its own log;
+            `ending`, and `ended`.
+        reason: Why it did not start.
+        began: When the container started, by the monotonic clock.
+        done: When its boot was seen to have ended.
+        step: Before it boots: what is done for it.
+    """
+
+    instance: str
+    scaling_group: str
+    tags: dict[str, str]
+    address: str
+    logs: Path
+    vpc: str = ""
+    state: str = "starting"
+    reason: str = ""
+    began: float = field(default_factory=time.monotonic)
+    done: float | None = None
+    step: str = ""
+    pid: int | None = None
+
+    @property
+    def group(self) -> str:
+        """The group in the cluster, such as `scheduler` or `worker`."""
+        return self.tags.get(GROUP_TAG, "")
+
+    def there(self) -> bool:
+        """Whether it has a container, or is about to."""
+        return self.state not in {"ending", "ended"}
+
+    def look(self) -> None:
+        """Read from its log how far it is."""
+        if self.state != "booting":
+            return
+        steps = [line[3:] for line in self._lines(BOOT_LOG) if line.startswith("== ")]
+        self.step = steps[-1] if steps else "cloud-init"
+        said = "\n".join(self._lines(CLOUD_LOG))
+        if _WENT_WELL in said or _WENT_WRONG in said:
+            self.state = "up" if _WENT_WELL in said else "failed"
+            self.done = time.monotonic()
+            wrong = [line[3:] for line in self._lines(BOOT_LOG) if line.startswith("!! ")]
+            self.reason = wrong[-1] if wrong and self.state == "failed" else ""
+
+    def row(self) -> dict[str, Any]:
+        """Return what is shown of it."""
+        end = self.done if self.done is not None else time.monotonic()
+        return {
+            "instance": self.instance,
+            "cluster": self.tags.get(CLUSTER_TAG, ""),
+            "group": self.group,
+            "scaling_group": self.scaling_group,
+            "address": self.address,
+            "container": self.instance,
+            "pid": self.pid,
+            "logs": str(self.logs),
+            "state": self.state,
+            "step": self.step,
+            "reason": self.reason,
+            "seconds": round(end - self.began, 1),
+        }
+
+    def _lines(self, name: str) -> list[str]:
+        try:
+            return (self.logs / name).read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
