@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ CLUSTER_TAG: Final = "dask-cluster"
 # What cloud-init writes when the user data has ended.
 _WENT_WELL: Final = "finish: modules-final: SUCCESS"
 _WENT_WRONG: Final = "finish: modules-final: FAIL"
+_TOLD: Final = re.compile(r"\$ aws [a-z0-9 -]* 0 *")
 
 
 @dataclass
@@ -70,8 +72,7 @@ class Host:
         if _WENT_WELL in said or _WENT_WRONG in said:
             self.state = "up" if _WENT_WELL in said else "failed"
             self.done = time.monotonic()
-            wrong = [line[3:] for line in self._lines(BOOT_LOG) if line.startswith("!! ")]
-            self.reason = wrong[-1] if wrong and self.state == "failed" else ""
+            self.reason = self._wrong() if self.state == "failed" else ""
 
     def row(self) -> dict[str, Any]:
         """Return what is shown of it."""
@@ -90,6 +91,14 @@ class Host:
             "reason": self.reason,
             "seconds": round(end - self.began, 1),
         }
+
+    def _wrong(self) -> str:
+        """Return the sentence that a boot ended with, or its last words."""
+        # What goes well while a failure is told is no part of it.
+        lines = [line for line in self._lines(BOOT_LOG) if not _TOLD.fullmatch(line)]
+        wrong = [line[3:] for line in lines if line.startswith("!! ")]
+        words = [line for line in lines if line and not line.startswith("== ")]
+        return (wrong or words or [""])[-1]
 
     def _lines(self, name: str) -> list[str]:
         try:

@@ -109,9 +109,11 @@ class Hosts:
             new = Host(event.instance, event.group, dict(event.tags), event.address, logs)
             self._table[event.instance] = new
             self._starts.submit(self._begin, new, told)
-        elif event.kind == "ended" and (known := self._table.get(event.instance)) is not None:
-            known.state = "ending"
-            self._ends.submit(self._end, known)
+        elif event.kind in {"off", "ended"} and event.instance in self._table:
+            known = self._table[event.instance]
+            if known.there():
+                known.state = "ending"
+                self._ends.submit(self._end, known)
 
     def edited(self) -> None:
         """Hear that something of EC2 was changed; returns at once."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-Kind: TypeAlias = Literal["running", "terminating", "ended"]
+Kind: TypeAlias = Literal["running", "terminating", "off", "ended"]
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,8 @@ class Event:
     """Something that happened to an instance of a group.
 
     Attributes:
-        kind: It runs now; it waits for its termination hooks; it is gone.
+        kind: It runs now; it waits for its termination hooks; EC2 shuts it down, whatever its
+            group waits for; it is gone.
         region: Where.
         group: The name of its Auto Scaling group.
         instance: Its id.

@@ -253,6 +253,13 @@ def _terminate(group: Group, member: Member) -> None:
     ec2(group.region).terminate_instances([member.id])
 
 
+def instance_off(region_name: str, instance_id: str) -> None:
+    """EC2 says that it shuts an instance down, whoever wanted it."""
+    here = REGIONS.get(region_name)
+    if here and instance_id in here.members:
+        told.tell("off", *here.members[instance_id])
+
+
 def instance_ended(region_name: str, instance_id: str) -> None:
     """EC2 says that an instance stopped or ended, whoever wanted it."""
     here = REGIONS.get(region_name)

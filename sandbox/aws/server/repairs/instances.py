@@ -78,6 +78,7 @@ def _phases() -> None:
         if self.state in {"shutting-down", "terminated"}:
             return before
         self._state = InstanceState("shutting-down", _SHUTTING_DOWN)
+        machine.instance_off(self.region_name, self.id)
 
         def over() -> None:
             terminate(self)
@@ -89,6 +90,7 @@ def _phases() -> None:
 
     def stop_it(self: Instance) -> InstanceState:
         before = stop(self)
+        machine.instance_off(self.region_name, self.id)
         machine.instance_ended(self.region_name, self.id)
         return before
 
