@@ -49,9 +49,11 @@ test: check ## all that needs no root, no Docker and no account
 test-sandbox: .venv/.dev ## rehearsals: whole lives of stacks, kills, faults, each resource type
 	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox
 
+# The first one alone on the machine, which it compares with what it was before.
 test-hosts: .venv/.dev ## clusters on real hosts; root and Docker; INSTALL=1 installs what is missing
 	@$(BIN)/python -m sandbox.hosts $(if $(INSTALL),--install)
-	@$(BIN)/pytest tests/hosts
+	@$(BIN)/pytest tests/hosts/test_ten.py
+	@$(BIN)/pytest -n 2 --dist loadfile tests/hosts --ignore=tests/hosts/test_ten.py
 
 check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check

@@ -31,6 +31,7 @@ from sandbox.hosts.names import Names
 from sandbox.hosts.notices import Notices
 from sandbox.hosts.preparing import prepare
 from sandbox.hosts.registries import Registries
+from sandbox.hosts.root_image import alone
 from sandbox.hosts.wires import Wires
 
 if TYPE_CHECKING:
@@ -91,7 +92,6 @@ class Hosts:
         self._spoiled: dict[str, Spoiled] = {}
         self._starts = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="host starts")
         self._ends = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="host ends")
-        self._building = threading.Lock()
 
     def start(self) -> None:
         """Begin, without whatever an earlier server of this folder has left."""
@@ -215,7 +215,7 @@ class Hosts:
         if not archive or not identity or not spoiled.built:
             return self._root
         try:
-            with self._building:
+            with alone(self._cache / "environment.lock"):
                 return environment_image.ensure(
                     self._docker,
                     self._root,

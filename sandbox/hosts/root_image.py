@@ -66,7 +66,7 @@ def ensure(docker: Docker, cache: Path, say: Callable[[str], None], *, label: st
     if docker.image_exists(tag):
         return tag
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache / "root.lock"):
+    with alone(cache / "root.lock"):
         if not docker.image_exists(tag):
             tar = _debian(cache, say)
             say("building the root of hosts")
@@ -213,7 +213,7 @@ def _words(path: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path) -> Iterator[None]:
     """Keep other rehearsals of this machine from the same work; they find it done."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

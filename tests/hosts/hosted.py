@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 import time
@@ -108,9 +107,10 @@ def free_range() -> str:
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     routes = [each["dst"] for each in json.loads(shown) if each["dst"] != "default"]
     taken = [IPv4Network(each) for each in routes]
-    free = [IPv4Network(f"10.{n}.0.0/16") for n in range(64, 256)]
-    # Any of them: several tests may begin at the same time.
-    return str(random.choice([one for one in free if not any(map(one.overlaps, taken))]))  # noqa: S311
+    # Each process of the tests has its own part: several may begin at the same time.
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    free = (IPv4Network(f"10.{n}.0.0/16") for n in range(64 + 40 * part, 104 + 40 * part))
+    return str(next(one for one in free if not any(map(one.overlaps, taken))))
 
 
 class Beside:
