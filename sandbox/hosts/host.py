@@ -21,6 +21,21 @@ _WENT_WRONG: Final = "finish: modules-final: FAIL"
 _TOLD: Final = re.compile(r"\$ aws [a-z0-9 -]* 0 *")
 
 
+@dataclass(frozen=True)
+class Spoiled:
+    """How the next hosts of a group start, for tests of what can go wrong.
+
+    Attributes:
+        run: More arguments of `docker run`.
+        files: Texts by path, written before the host starts.
+        built: Whether the environment is there already, as in an image of one's own.
+    """
+
+    run: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    built: bool = True
+
+
 @dataclass
 class Host:
     """An instance of a group, as a container.

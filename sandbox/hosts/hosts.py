@@ -7,10 +7,10 @@ of the program only what a host is told, its tags and its user data.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ from sandbox.hosts import environment_image, instances
 from sandbox.hosts.container import Given, host_arguments
 from sandbox.hosts.docker_calls import DockerError
 from sandbox.hosts.errors import HostsError
-from sandbox.hosts.host import Host
+from sandbox.hosts.host import Host, Spoiled
 from sandbox.hosts.metadata import Metadata
 from sandbox.hosts.names import Names
 from sandbox.hosts.notices import Notices
@@ -42,29 +42,17 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 
-# So many containers start at a time: each boots for some seconds, with all that it has.
-AT_ONCE: Final = 4
+# So many hosts boot at a time. Each wants a whole core for some seconds, and its calls to AWS have
+# limits that are meant for machines of their own.
+AT_ONCE: Final = 2 * (os.cpu_count() or 1)
+# Real seconds: a boot that takes longer keeps nobody else from one.
+BOOT_SECONDS: Final = 60.0
 # Real seconds. A system that is told to end has so long; EC2 gives it a few minutes.
 SHUTDOWN_SECONDS: Final = 30.0
 # An address is free again when the last one that had it is gone.
 FREE_SECONDS: Final = 120.0
 # EC2 ends a spot instance so long after the notice.
 SPOT_SECONDS: Final = 120.0
-
-
-@dataclass(frozen=True)
-class Spoiled:
-    """How the next hosts of a group start, for tests of what can go wrong.
-
-    Attributes:
-        run: More arguments of `docker run`.
-        files: Texts by path, written before the host starts.
-        built: Whether the environment is there already, as in an image of one's own.
-    """
-
-    run: tuple[str, ...] = ()
-    files: dict[str, str] = field(default_factory=dict)
-    built: bool = True
 
 
 class Hosts:
@@ -208,6 +196,7 @@ class Hosts:
         host.pid = self._docker.pid(host.instance)
         if host.there():
             host.state = "booting"
+            self._wait_for_boot(host)
 
     def _image(self, told: guest.Host, spoiled: Spoiled) -> str:
         """Return the image of a host: with its environment, if that can be built."""
@@ -228,6 +217,12 @@ class Hosts:
             # The host's own boot will say why, and report it as it would on AWS.
             _LOG.exception("the environment %s cannot be built beforehand", identity)
             return self._root
+
+    def _wait_for_boot(self, host: Host) -> None:
+        until = host.began + BOOT_SECONDS
+        while host.state == "booting" and time.monotonic() < until:
+            time.sleep(0.5)
+            host.look()
 
     def _wait_for_address(self, host: Host) -> None:
         until = time.monotonic() + FREE_SECONDS

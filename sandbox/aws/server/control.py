@@ -12,7 +12,8 @@ from sandbox.aws.server.calls import Environ
 from sandbox.aws.server.errors import Answer
 from sandbox.aws.server.faults import BadRequestError
 from sandbox.aws.server.world import WORLD
-from sandbox.hosts.hosts import Hosts, Spoiled
+from sandbox.hosts.host import Spoiled
+from sandbox.hosts.hosts import Hosts
 
 Handler: TypeAlias = Callable[[Any, dict[str, list[str]]], Any]
 
