@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from components.settings.model import Change, LocalSettings, key_of
 from tests.conftest import THOROUGH
 from tests.local.cluster import Cluster, free_ports
@@ -68,6 +70,8 @@ def seen(before: dict[str, int], after: dict[str, int]) -> str:
     return Change.REPLACES_SCHEDULER.value if not same else f"keeps only {sorted(same)}"
 
 
+# Each setting is an `up` or two.
+@pytest.mark.timeout(1800)
 def test_each_setting_changes_what_the_table_says(project: Callable[..., Cluster]) -> None:
     cluster = project(workers=1)
     cluster.up()
