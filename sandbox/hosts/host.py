@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sandbox.aws.guests import host as guest
+
 BOOT_LOG: Final = "dask-cluster-boot.log"
 CLOUD_LOG: Final = "cloud-init.log"
-GROUP_TAG: Final = "dask-cluster:group"
-CLUSTER_TAG: Final = "dask-cluster"
 
 # What cloud-init writes when the user data has ended.
 _WENT_WELL: Final = "finish: modules-final: SUCCESS"
@@ -41,10 +41,7 @@ class Host:
     """An instance of a group, as a container.
 
     Attributes:
-        instance: Its id, and the container's name.
-        scaling_group: The name of its Auto Scaling group.
-        tags: Its tags.
-        address: Its private address.
+        told: What it knows of itself.
         logs: What is /var/log on it; stays when it is gone.
         vpc: Its VPC, once it is known.
         state: `starting` until its container runs; `booting`, `up` or `failed` by its own log;
@@ -55,10 +52,7 @@ class Host:
         step: Before it boots: what is done for it.
     """
 
-    instance: str
-    scaling_group: str
-    tags: dict[str, str]
-    address: str
+    told: guest.Host
     logs: Path
     vpc: str = ""
     state: str = "starting"
@@ -69,9 +63,14 @@ class Host:
     pid: int | None = None
 
     @property
-    def group(self) -> str:
-        """The group in the cluster, such as `scheduler` or `worker`."""
-        return self.tags.get(GROUP_TAG, "")
+    def instance(self) -> str:
+        """Its id, and the container's name."""
+        return self.told.id
+
+    @property
+    def address(self) -> str:
+        """Its private address."""
+        return self.told.address
 
     def there(self) -> bool:
         """Whether it has a container, or is about to."""
@@ -94,9 +93,9 @@ class Host:
         end = self.done if self.done is not None else time.monotonic()
         return {
             "instance": self.instance,
-            "cluster": self.tags.get(CLUSTER_TAG, ""),
-            "group": self.group,
-            "scaling_group": self.scaling_group,
+            "cluster": self.told.cluster,
+            "group": self.told.group,
+            "scaling_group": self.told.auto_scaling_group,
             "address": self.address,
             "container": self.instance,
             "pid": self.pid,

@@ -94,9 +94,9 @@ class Hosts:
         told = guest.read(event)
         if event.kind == "running" and told is not None:
             logs = self._folder / event.instance
-            new = Host(event.instance, event.group, dict(event.tags), event.address, logs)
+            new = Host(told, logs)
             self._table[event.instance] = new
-            self._starts.submit(self._begin, new, told)
+            self._starts.submit(self._begin, new)
         elif event.kind in {"off", "ended"} and event.instance in self._table:
             known = self._table[event.instance]
             if known.there():
@@ -156,25 +156,25 @@ class Hosts:
     def _hosts(self) -> list[Host]:
         return list(self._table.values())
 
-    def _begin(self, host: Host, told: guest.Host) -> None:
+    def _begin(self, host: Host) -> None:
         try:
-            self._start(host, told)
+            self._start(host)
         except Exception as error:  # noqa: BLE001  (whatever it is: else nobody would see it)
             _LOG.exception("%s does not start", host.instance)
             host.state = "failed"
             host.reason = str(error) if isinstance(error, HostsError) else repr(error)
 
-    def _start(self, host: Host, told: guest.Host) -> None:
+    def _start(self, host: Host) -> None:
         with WORLD.clock.lock:
             facts = instances.by_id(host.instance)
         if facts is None or not host.there():
             return
-        spoiled = self._spoiled.get(host.group, Spoiled())
+        spoiled = self._spoiled.get(host.told.group, Spoiled())
         host.vpc = facts.vpc
         host.step = "network"
         network = self._wires.connect(facts)
         host.step = "image"
-        image = self._image(told, spoiled)
+        image = self._image(host.told, spoiled)
         host.step = "container"
         self._wait_for_address(host)
         self._wires.refresh()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from tests.operations.serving import Handler, Serving
 
 TOKEN = "AAEAAtoken"  # noqa: S105
 
 
-class SessionManager:
+class SessionManager(Serving):
     """Answers StartSession and TerminateSession, and remembers what was asked.
 
     Attributes:
@@ -26,22 +22,11 @@ class SessionManager:
         self.refusal: tuple[str, str] | None = None
         ours = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                code, answer = ours.answer(self.headers["X-Amz-Target"].split(".")[1], body)
-                text = json.dumps(answer).encode()
-                self.send_response(code)
-                self.send_header("Content-Type", "application/x-amz-json-1.1")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+        class Sessions(Handler):
+            def post(self) -> None:
+                self.answer(*ours.answer(self.operation, self.request_body()))
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Sessions)
 
     def answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.calls.append((operation, request))
@@ -57,16 +42,3 @@ class SessionManager:
 
     def asked(self, operation: str) -> list[dict[str, Any]]:
         return [request for name, request in self.calls if name == operation]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,)).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
