@@ -19,7 +19,7 @@ SYNC := $(UV) sync --locked --quiet
 LOCKED := uv.lock pyproject.toml images/environment/pyproject.toml
 BIN := .venv/bin
 
-.PHONY: help up demo destroy status rehearse rehearse-destroy test test-sandbox test-hosts check format schema pictures clean
+.PHONY: help up demo destroy status rehearse rehearse-destroy test test-sandbox test-hosts test-kubernetes check format schema pictures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,7 +44,8 @@ rehearse-destroy: .venv/.rehearsal ## end a rehearsal; nothing of it is left
 	@$(BIN)/dask-cluster rehearse $(REHEARSED) destroy --yes
 
 test: check ## all that needs no root, no Docker and no account
-	@$(BIN)/pytest -n 3 --dist worksteal --ignore=tests/sandbox --ignore=tests/hosts
+	@$(BIN)/pytest -n 3 --dist worksteal --ignore=tests/sandbox --ignore=tests/hosts \
+		--ignore=tests/kubernetes
 
 test-sandbox: .venv/.dev ## rehearsals: whole lives of stacks, kills, faults, each resource type
 	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox
@@ -54,6 +55,13 @@ test-hosts: .venv/.dev ## clusters on real hosts; root and Docker; INSTALL=1 ins
 	@$(BIN)/python -m sandbox.hosts $(if $(INSTALL),--install)
 	@$(BIN)/pytest tests/hosts/test_ten.py
 	@$(BIN)/pytest -n 2 --dist loadfile tests/hosts --ignore=tests/hosts/test_ten.py
+
+# Here too the first one is alone, and starts and ends the Kubernetes that the others share.
+test-kubernetes: .venv/.dev ## clusters of real pods; root, Docker and Go; INSTALL=1 as above
+	@$(BIN)/python -m sandbox.kubernetes $(if $(INSTALL),--install)
+	@$(BIN)/python -m tests.kubernetes.browser $(if $(INSTALL),--install)
+	@$(BIN)/pytest tests/kubernetes/test_cluster.py
+	@$(BIN)/pytest tests/kubernetes --ignore=tests/kubernetes/test_cluster.py
 
 check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check

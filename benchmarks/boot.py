@@ -37,7 +37,7 @@ from benchmarks.clusters import ROOT, machine, say, undisturbed, until, workplac
 from benchmarks.ec2_peer import peer_python
 from benchmarks.rehearsal import Account
 from engine import Project, Stack
-from operations.rehearse import surroundings
+from operations.rehearse_aws import surroundings
 from sandbox.aws import server
 from sandbox.hosts import ground
 from sandbox.hosts.errors import HostsError

@@ -17,7 +17,7 @@ import boto3
 from benchmarks.clusters import ROOT, undisturbed, until
 from engine import Project, Stack
 from engine.events import StepDone, StepStarted
-from operations.rehearse import surroundings
+from operations.rehearse_aws import surroundings
 from sandbox.aws import server
 from sandbox.aws.server.starter import request
 

@@ -17,6 +17,7 @@ import pulumi
 from pulumi_aws import s3
 
 from components.aws import partition
+from components.checkout_files import CheckoutFile, checkout_files
 from components.environment import SOURCES
 from components.policy_documents import document
 
@@ -121,17 +122,10 @@ def pack(texts: Mapping[str, str], *, root: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _files(texts: Mapping[str, str], root: Path) -> Iterator[tuple[str, bytes, bool]]:
-    for folder, source in SOURCES.items():
-        for path in sorted((root / source).rglob("*")):
-            inside = path.relative_to(root / source)
-            # What an editor or a file manager leaves there must not be another archive.
-            hidden = any(part.startswith((".", "__pycache__")) for part in inside.parts)
-            if path.is_file() and not hidden and not path.name.endswith("~"):
-                executable = bool(path.stat().st_mode & 0o100)
-                yield f"{folder}/{inside.as_posix()}", path.read_bytes(), executable
+def _files(texts: Mapping[str, str], root: Path) -> Iterator[CheckoutFile]:
+    yield from checkout_files(SOURCES, root)
     for name in sorted(texts):
-        yield name, texts[name].encode(), False
+        yield CheckoutFile(name, texts[name].encode())
 
 
 def _only_by_tls(bucket: str, region: str) -> str:

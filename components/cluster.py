@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components.settings import LocalSettings, VmSettings
+from components.settings import KubernetesSettings, LocalSettings, VmSettings
 
 if TYPE_CHECKING:
+    from components.platforms.kubernetes import KubernetesCluster
     from components.platforms.local import LocalCluster
     from components.platforms.vm import VmCluster
     from components.settings import Settings
@@ -35,7 +36,7 @@ class DaskCluster(pulumi.ComponentResource):
 
 def _create(
     name: str, settings: Settings, opts: pulumi.ResourceOptions
-) -> LocalCluster | VmCluster:
+) -> LocalCluster | VmCluster | KubernetesCluster:
     """Create the cluster on its platform; only that one's SDK is imported, each costs seconds."""
     match settings:
         case LocalSettings():
@@ -47,5 +48,9 @@ def _create(
             from components.platforms.vm import VmCluster  # noqa: PLC0415
 
             return VmCluster(name, settings=settings, opts=opts)
+        case KubernetesSettings():
+            from components.platforms.kubernetes import KubernetesCluster  # noqa: PLC0415
+
+            return KubernetesCluster(name, settings=settings, opts=opts)
         case _:
             raise TypeError(f"{type(settings).__name__} is the settings of no platform.")

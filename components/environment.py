@@ -25,6 +25,9 @@ IMAGES = Path("images")
 RECIPE = IMAGES / "environment"
 # What a host elsewhere needs of this checkout, by the names of folders that it knows.
 SOURCES = {"environment": RECIPE, "node": IMAGES / "node", "host": IMAGES / "host"}
+# And what a build of container images needs, with what is in the notebooks' image alone.
+IMAGE_SOURCES = {"environment": RECIPE, "node": IMAGES / "node"}
+JUPYTER_SOURCES = {"jupyter": IMAGES / "jupyter"}
 # Built environments are kept by identity, for all stacks of a checkout: the next cluster with
 # the same one starts at once.
 BUILT = Path(".dask-cluster") / "environments"
@@ -110,7 +113,7 @@ class LockedEnvironment(dynamic.Resource, module="environment", name="LockedEnvi
             "requirements": None if packages else "",
         }
         super().__init__(_LockedProvider(), name, props, opts)
-        self.locked = _install(Path.cwd(), "--export")
+        self.locked = locked_requirements(Path.cwd())
         self.python_minor = "{}.{}".format(*sys.version_info)
 
 
@@ -167,6 +170,16 @@ def _resolve(project: Path, packages: Sequence[str]) -> tuple[str, str]:
     extra = _install(project, "--resolve", *packages) if packages else ""
     with _options(extra) as options:
         return extra, _install(project, "--identity", *options)
+
+
+def locked_requirements(project: Path, package: str = "dask-environment") -> str:
+    """Return the packages of a member of the lock, pinned and with hashes.
+
+    Args:
+        project: The checkout.
+        package: The member: the environment, or `dask-jupyter`.
+    """
+    return _install(project, "--export", "--package", package)
 
 
 @contextlib.contextmanager

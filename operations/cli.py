@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,19 +12,21 @@ from rich.console import Console
 from components.settings import SettingsError
 from engine import EngineError
 from engine.display import Display
-from operations import doctor as doctor_checks
-from operations import on_aws, pulumi_cli, rehearse_command, rehearsed, screen
-from operations.rehearse import Action, Rehearsal
+from operations import into_pods, pulumi_cli, rehearse_command, rehearsed, screen
+from operations.clusters import open_cluster
+from operations.places import PLACES
+from operations.rehearse import Action, Asked, Rehearsal
 from operations.stacks import (
     COMMAND,
     ERROR,
+    LOCAL,
     UNEXPECTED_CHANGES,
     WRONG_SETTINGS,
     CommandError,
     Opened,
     open_stack,
 )
-from operations.view import client_environment, look
+from operations.view import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ StackName = Annotated[str, typer.Argument(metavar="STACK", help="For example: lo
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 InRehearsal = Annotated[
-    bool, typer.Option("--rehearsal", help="The one of `rehearse STACK up`, not the one on AWS.")
+    bool, typer.Option("--rehearsal", help="The one of `rehearse STACK up`, not the real one.")
 ]
 ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Print secrets in clear.")]
 
@@ -135,11 +135,11 @@ def outputs(
 ) -> None:
     """Print the outputs of a stack."""
     opened = open_stack(stack)
-    if opened.on_aws:
-        found = pulumi_cli.outputs(opened, show_secrets=show_secrets)
-    else:
+    if opened.platform == LOCAL:
         opened.require_up()
         found = opened.stack.outputs(show_secrets=show_secrets)
+    else:
+        found = pulumi_cli.outputs(opened, show_secrets=show_secrets)
     if as_json:
         _print_json(found)
         return
@@ -163,23 +163,10 @@ def status(stack: StackName, *, rehearsal: InRehearsal = False, as_json: AsJson 
     opened = open_stack(stack)
     if rehearsal:
         well = rehearsed.show(out, _rehearsal(opened), as_json=as_json)
-    elif opened.on_aws:
-        well = on_aws.status(out, opened, as_json=as_json)
     else:
-        well = _status(opened, as_json=as_json)
+        well = PLACES[opened.platform].show(out, open_cluster(opened), as_json=as_json)
     if not well:
         raise typer.Exit(ERROR)
-
-
-def _status(opened: Opened, *, as_json: bool) -> bool:
-    found = opened.outputs()
-    view = look(found)
-    faults = screen.faults(view)
-    if as_json:
-        _print_json({"stack": opened.name, "outputs": found, "faults": faults, **view.as_json()})
-    else:
-        screen.show(out, opened.name, found, view)
-    return not faults
 
 
 @app.command()
@@ -188,11 +175,8 @@ def doctor(stack: StackName, *, rehearsal: InRehearsal = False) -> None:
     opened = open_stack(stack)
     if rehearsal:
         findings = rehearsed.findings(_rehearsal(opened))
-    elif opened.on_aws:
-        findings = on_aws.findings(opened)
     else:
-        found = opened.outputs()
-        findings = doctor_checks.findings(found, look(found))
+        findings = PLACES[opened.platform].findings(open_cluster(opened))
     well = True
     for good, line in findings:
         well = well and good
@@ -222,23 +206,31 @@ def run(
     opened = open_stack(stack)
     if rehearsal:
         raise typer.Exit(rehearsed.run(_rehearsal(opened), words))
-    if opened.on_aws:
-        raise typer.Exit(on_aws.run(opened, words))
-    environment = client_environment(opened.outputs())
-    program = shutil.which(words[0], path=environment["PATH"])
-    if program is None:
-        raise CommandError(f"{words[0]}: no such command in the cluster's environment or on PATH.")
-    sys.stdout.flush()
-    os.execve(program, words, environment)  # noqa: S606
+    raise typer.Exit(PLACES[opened.platform].run(open_cluster(opened), words))
+
+
+@app.command()
+def jupyter(stack: StackName, *, rehearsal: InRehearsal = False) -> None:
+    """Open the JupyterLab of a cluster on Kubernetes, and print its address; until Ctrl-C."""
+    opened = open_stack(stack)
+    if opened.platform != "kubernetes":
+        raise CommandError(
+            f"stack `{stack}` is not on Kubernetes, and has no JupyterLab of its own. Here: add "
+            f'`"jupyterlab>=4"` to `packages`, and then {COMMAND} run {stack} -- jupyter lab',
+            WRONG_SETTINGS,
+        )
+    into_pods.jupyter(_rehearsal(opened).cluster() if rehearsal else open_cluster(opened))
 
 
 @app.command()
 def sweep(stack: StackName, *, yes: Yes = False) -> None:
-    """Delete what bears the tag of a cluster on AWS: what is left where Pulumi lost track.
+    """Delete what bears the tag, or the labels, of a cluster: what is left where Pulumi lost track.
 
     For after `pulumi destroy`: it knows nothing of Pulumi's state, and deletes what is up too.
     """
-    if not on_aws.sweep(out, open_stack(stack), ask=_asker(yes=yes)):
+    opened = open_stack(stack)
+    opened.settings()
+    if not PLACES[opened.platform].sweep(out, opened, ask=_asker(yes=yes)):
         raise typer.Exit(ERROR)
 
 
@@ -250,20 +242,28 @@ def rehearse(
     hosts: Annotated[
         bool, typer.Option("--hosts", help="`up`: instances are hosts that boot, here; as root.")
     ] = False,
+    context: Annotated[
+        str | None,
+        typer.Option(
+            "--context",
+            metavar="NAME",
+            help="`up`: a Kubernetes of yours on this machine, by its context, not one of ours.",
+        ),
+    ] = None,
     yes: Yes = False,
 ) -> None:
-    """Rehearse a stack for AWS on this machine, without an account: its program, unmodified.
+    """Rehearse a stack on this machine, without account or cluster: its program, unmodified.
 
-    Its AWS goes on running between two commands; `destroy` ends it.
+    Its AWS, or its Kubernetes, goes on running between two commands; `destroy` ends it.
     """
-    opened, ask = open_stack(stack), None if yes else _ask
-    if not rehearse_command.run(out, opened, action, hosts=hosts, ask=ask):
+    opened, ask, asked = open_stack(stack), None if yes else _ask, Asked(hosts, context)
+    if not rehearse_command.run(out, opened, action, asked=asked, ask=ask):
         raise typer.Exit(ERROR)
 
 
 def _rehearsal(opened: Opened) -> Rehearsal:
-    rehearsal = Rehearsal(opened)
-    rehearsal.check()
+    rehearsal = rehearsed.of(opened)
+    rehearsal.settings()
     return rehearsal
 
 

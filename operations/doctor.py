@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from components.local.machine import machine_memory
-from operations import log_signs
+from operations import log_signs, report_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 LAST_LINES = 8
 GIB = 2**30
 FREE_DISK = GIB
-CLOCK_SECONDS = 2.0
 FLAPPING = dt.timedelta(minutes=10)
 MOST_STARTS = 3
 RECENT = dt.timedelta(hours=1)
@@ -31,10 +30,10 @@ def findings(outputs: dict[str, Any], view: View) -> Iterator[tuple[bool, str]]:
     yield from _supervisor(view)
     yield _flapping(outputs)
     yield from _ports(outputs, view)
-    yield from _environments(outputs, view)
-    yield _clocks(view)
+    yield _environments(outputs, view)
+    yield report_checks.clocks(view.report)
     yield _memory(view)
-    yield _certificates(outputs)
+    yield report_checks.certificates(outputs)
     yield _disk(outputs)
     yield from _logs(outputs)
 
@@ -95,30 +94,10 @@ def _unreachable(url: str) -> str:
     return ""
 
 
-def _environments(outputs: dict[str, Any], view: View) -> Iterator[tuple[bool, str]]:
+def _environments(outputs: dict[str, Any], view: View) -> tuple[bool, str]:
     if view.error:
-        yield False, f"scheduler: {view.error}"
-        return
-    members = {w["name"]: w["identity"] for w in view.report["workers"]}
-    members["scheduler"] = view.report["identity"]
-    wrong = [name for name, identity in members.items() if identity != outputs["environment"]]
-    same = f"the same on all {len(members)} processes"
-    yield (
-        not wrong,
-        f"environment {outputs['environment']}: "
-        + (f"another one on {', '.join(wrong)}" if wrong else same),
-    )
-
-
-def _clocks(view: View) -> tuple[bool, str]:
-    """Dask compares times of several machines, and a certificate is not valid before its time."""
-    wrong = [
-        f"{w['name']} by {w['clock_ahead']:+.1f} s"
-        for w in view.report.get("workers", [])
-        if abs(w.get("clock_ahead", 0)) > CLOCK_SECONDS
-    ]
-    said = f"off from the scheduler's: {', '.join(wrong)}" if wrong else "the same everywhere"
-    return not wrong, f"clocks: {said}"
+        return False, f"scheduler: {view.error}"
+    return report_checks.environments(outputs, view.report)
 
 
 def _memory(view: View) -> tuple[bool, str]:
@@ -142,11 +121,6 @@ def _logs(outputs: dict[str, Any]) -> Iterator[tuple[bool, str]]:
         yield False, f"{said}\n      {path}: {line.strip()}"
     if not signs:
         yield True, f"logs: without a known sign of trouble in the last hour: {folder}"
-
-
-def _certificates(outputs: dict[str, Any]) -> tuple[bool, str]:
-    left = dt.datetime.fromisoformat(outputs["certificates_expire"]) - dt.datetime.now(dt.UTC)
-    return left.days > 0, f"certificates: {left.days} days left; `up` renews them in the last 30"
 
 
 def _disk(outputs: dict[str, Any]) -> tuple[bool, str]:

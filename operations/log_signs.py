@@ -6,13 +6,14 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+Source = TypeVar("Source")
 TAIL = 2**20  # bytes at the end of each log that are looked at
 
 
@@ -88,17 +89,26 @@ def found(folder: Path, *, since: dt.datetime) -> Iterator[tuple[Sign, int, Path
         folder: The folder with the logs.
         since: Local time of the first line that counts.
     """
+    paths = sorted(folder.glob("*.log"))
+    yield from count((path, line) for path in paths for line in _lines(path, since))
+
+
+def count(lines: Iterable[tuple[Source, str]]) -> Iterator[tuple[Sign, int, Source, str]]:
+    """Yield each sign that some lines hold: how often, and the last one with where it is from.
+
+    Args:
+        lines: Each with where it is from.
+    """
     counts: Counter[Sign] = Counter()
-    last: dict[Sign, tuple[Path, str]] = {}
-    for path in sorted(folder.glob("*.log")):
-        for line in _lines(path, since):
-            for sign in SIGNS:
-                if re.search(sign.pattern, line):
-                    counts[sign] += 1
-                    last[sign] = path, line
-                    break
-    for sign, count in counts.items():
-        yield sign, count, *last[sign]
+    last: dict[Sign, tuple[Source, str]] = {}
+    for source, line in lines:
+        for sign in SIGNS:
+            if re.search(sign.pattern, line):
+                counts[sign] += 1
+                last[sign] = source, line
+                break
+    for sign, times in counts.items():
+        yield sign, times, *last[sign]
 
 
 def starts(log: Path, *, since: dt.datetime) -> Counter[str]:

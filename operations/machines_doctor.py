@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from operations import machines_screen, tunnel
+from operations import machines_screen, report_checks, tunnel
 from operations.stacks import CommandError
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def findings(
         yield True, f"scheduler: on {view.reporter}, with environment {view.environment}"
     for group in (view.scheduler, *view.groups):
         yield from _group(group, view)
-    yield _certificates(outputs)
+    yield report_checks.certificates(outputs)
     if reachable:
         yield _plugin()
 
@@ -48,11 +47,6 @@ def _group(group: Group, view: View) -> Iterator[tuple[bool, str]]:
         there = f"{len(group.in_service)} of {group.wanted} machines in service"
         stopped = f"stopped, of {group.workers}" if group.stopped else there
         yield True, f"group {group.name}: {stopped}, {group.registered} registered"
-
-
-def _certificates(outputs: Mapping[str, Any]) -> tuple[bool, str]:
-    left = dt.datetime.fromisoformat(outputs["certificates_expire"]) - dt.datetime.now(dt.UTC)
-    return left.days > 0, f"certificates: {left.days} days left; `up` renews them in the last 30"
 
 
 def _plugin() -> tuple[bool, str]:

@@ -1,60 +1,48 @@
-"""The commands of a stack on AWS, by what Pulumi's backend and AWS say of it."""
+"""Clusters on AWS: the place of the platform ``vm``, by what AWS says of it."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.settings import VmSettings
-from operations import aws, machines, machines_doctor, machines_screen, pulumi_cli, remote
-from operations.stacks import COMMAND, WRONG_SETTINGS, CommandError
+from operations import aws, machines, machines_doctor, machines_screen, remote, session_manager
+from operations.stacks import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
+    from operations.clusters import Cluster
     from operations.stacks import Opened
 
 
-def status(console: Console, opened: Opened, *, as_json: bool) -> bool:
+def show(console: Console, cluster: Cluster, *, as_json: bool) -> bool:
     """Show a cluster; return whether nothing is wrong with it."""
-    return show(console, opened.name, pulumi_cli.outputs(opened), as_json=as_json)
-
-
-def show(console: Console, name: str, found: Mapping[str, Any], *, as_json: bool) -> bool:
-    """Show the cluster of some outputs; return whether nothing is wrong with it."""
+    found = cluster.outputs
     view = machines.look(found, aws.session(found["region"]))
     faults = machines_screen.faults(view)
     if as_json:
-        shown = {"stack": name, "outputs": found, "faults": faults, **view.as_json()}
+        shown = {"stack": cluster.name, "outputs": found, "faults": faults, **view.as_json()}
         console.print(json.dumps(shown, indent=2), markup=False, soft_wrap=True)
     else:
-        machines_screen.show(console, name, found, view)
+        machines_screen.show(console, cluster.name, found, view)
     return not faults
 
 
-def findings(opened: Opened) -> Iterator[tuple[bool, str]]:
+def findings(cluster: Cluster) -> Iterator[tuple[bool, str]]:
     """Yield each check of a cluster: whether it is well, and a line that says what was seen."""
-    found = pulumi_cli.outputs(opened)
-    view = machines.look(found, aws.session(found["region"]))
-    yield from machines_doctor.findings(found, view)
+    view = machines.look(cluster.outputs, aws.session(cluster.outputs["region"]))
+    yield from machines_doctor.findings(cluster.outputs, view, reachable=cluster.reachable)
 
 
-def run(opened: Opened, words: Sequence[str]) -> int:
+def run(cluster: Cluster, words: Sequence[str]) -> int:
     """Run a command beside a cluster; return its exit code."""
-    name = opened.name
-    typed = remote.Typed(up=f"pulumi up -s {name}", status=f"{COMMAND} status {name}")
-    return beside(opened, pulumi_cli.outputs(opened), words, typed)
-
-
-def beside(
-    opened: Opened, found: Mapping[str, Any], words: Sequence[str], typed: remote.Typed
-) -> int:
-    """Run a command beside the cluster of some outputs; return its exit code."""
-    clients = aws.session(found["region"])
-    reach = remote.session_manager(found, clients, typed)
-    return remote.run(opened, found, words, clients=clients, reach=reach, typed=typed)
+    settings = _settings(cluster.opened)
+    clients = aws.session(cluster.outputs["region"])
+    way = session_manager.Way(cluster, clients, dashboard_tls=bool(settings.allowed_cidrs))
+    return remote.run(cluster, words, way=way)
 
 
 def sweep(console: Console, opened: Opened, *, ask: Callable[[str], None]) -> bool:
@@ -62,16 +50,16 @@ def sweep(console: Console, opened: Opened, *, ask: Callable[[str], None]) -> bo
 
     Raises:
         SettingsError: The stack file is wrong; it says in which region to look.
-        CommandError: The stack is not on AWS.
+        CommandError: AWS does not answer, or a cluster of that name runs in another region.
     """
     # botocore, half a second of it, for a command that few people type.
     from operations.sweep import command as sweep_command  # noqa: PLC0415
 
+    return sweep_command.run(console, opened.name, _settings(opened).region, ask=ask)
+
+
+def _settings(opened: Opened) -> VmSettings:
     settings = opened.settings()
     if not isinstance(settings, VmSettings):
-        raise CommandError(
-            f"stack `{opened.name}` runs on this machine, where `{COMMAND} destroy {opened.name}` "
-            "leaves nothing.",
-            WRONG_SETTINGS,
-        )
-    return sweep_command.run(console, opened.name, settings.region, ask=ask)
+        raise CommandError(f"stack `{opened.name}` is not on AWS.")
+    return settings

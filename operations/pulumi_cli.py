@@ -1,4 +1,4 @@
-"""Stacks on AWS belong to Pulumi itself: what its command is asked, and what a person types."""
+"""Stacks elsewhere belong to Pulumi itself: what its command is asked, and what a person types."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from operations.stacks import COMMAND, ERROR, NO_STACK, WRONG_SETTINGS, CommandError
+from operations.stacks import COMMAND, ERROR, LOCAL, NO_STACK, WRONG_SETTINGS, CommandError
 
 if TYPE_CHECKING:
     from operations.stacks import Opened
 
 INSTALL = "https://www.pulumi.com/docs/install/"
+# By platform: where its stacks are, and what a rehearsal does not need.
+_ELSEWHERE = {"vm": ("on AWS", "an account"), "kubernetes": ("on Kubernetes", "a cluster of yours")}
 
 
 def refuse(opened: Opened, words: str) -> None:
-    """Refuse a stack on AWS, with the command to type instead; let any other one pass.
+    """Refuse a stack that is not on this machine, with the command to type instead.
 
     Args:
         opened: The stack.
@@ -24,15 +26,16 @@ def refuse(opened: Opened, words: str) -> None:
 
     Raises:
         SettingsError: The stack file is wrong: that comes first.
-        CommandError: The stack is on AWS (exit code 2).
+        CommandError: The stack is elsewhere (exit code 2).
     """
-    if not opened.on_aws:
+    if opened.platform == LOCAL:
         return
     opened.settings()
+    where, without = _ELSEWHERE[opened.platform]
     raise CommandError(
-        f"stack `{opened.name}` is on AWS, and belongs to Pulumi itself. Type:\n"
+        f"stack `{opened.name}` is {where}, and belongs to Pulumi itself. Type:\n"
         f"  pulumi {words} -s {opened.name}\n"
-        "To try the stack on this machine, without an account:\n"
+        f"To try the stack on this machine, without {without}:\n"
         f"  {COMMAND} rehearse {opened.name} up",
         WRONG_SETTINGS,
     )
@@ -47,8 +50,9 @@ def outputs(opened: Opened, *, show_secrets: bool = True) -> dict[str, Any]:
     name = opened.name
     pulumi = shutil.which("pulumi")
     if pulumi is None:
+        where, _ = _ELSEWHERE[opened.platform]
         raise CommandError(
-            f"stack `{name}` is on AWS and its outputs are in Pulumi's backend, but there is no "
+            f"stack `{name}` is {where} and its outputs are in Pulumi's backend, but there is no "
             f"`pulumi` on PATH. Install it: {INSTALL}"
         )
     words = ["stack", "output", "--json", "--non-interactive", "--stack", name]

@@ -1,46 +1,31 @@
-"""A stack for AWS, rehearsed on this machine: the same program against an AWS on loopback.
+"""A stack rehearsed on this machine: what is the same whatever the cloud that stands in.
 
-Each stack has a rehearsal of its own in ``.dask-cluster/rehearsals/<stack>``: the state, and an AWS
-that goes on running between two commands, as the real one would. Nothing here reaches another
-machine: every variable of AWS's is replaced before anything is started.
+Each stack has a rehearsal of its own in ``.dask-cluster/rehearsals/<stack>``: the state, and a
+cloud that goes on running between two commands, as the real one would.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-import sandbox.hosts
-from components.settings import VmSettings
 from engine import Stack
+from engine.display import Display
+from operations.clusters import Cluster, Typed
 from operations.stacks import COMMAND, NO_STACK, WRONG_SETTINGS, CommandError
-from sandbox.aws import server
-from sandbox.aws.server.starter import INSTANCES, request
-from sandbox.hosts.errors import HostsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from rich.console import Console
+
+    from components.settings import Settings
+    from engine import Result
     from operations.stacks import Opened
-    from sandbox.aws.server import Item
-    from sandbox.aws.server.starter import Instances
-
-PLUGINS = Path(server.__file__).parents[1] / "plugins"
-HOSTS_PLUGINS = Path(sandbox.hosts.__file__).parent / "plugins"
-# Below the project: the roots and environments of hosts, which outlive a rehearsal.
-HOSTS_CACHE = Path(".cache") / "hosts"
-# What AWS's tools would read of the person's own account.
-_NOWHERE = {
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_ACCESS_KEY_ID": "rehearsal",
-    "AWS_SECRET_ACCESS_KEY": "rehearsal",
-}
 
 
 class Action(StrEnum):
@@ -52,15 +37,42 @@ class Action(StrEnum):
     SWEEP = "sweep"
 
 
-class Rehearsal:
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks of the cloud, which is chosen once.
+
+    Attributes:
+        hosts: Whether the instances of AWS have to be hosts.
+        context: A context of the person's own kubeconfig, in the place of our Kubernetes.
+    """
+
+    hosts: bool = False
+    context: str | None = None
+
+
+NOTHING = Asked()
+
+
+class Rehearsal(ABC):
     """The rehearsal of one stack.
 
     Attributes:
+        platform: The platform of its stack.
+        cloud: What stands in, for people, such as ``an AWS``.
+        mark: What everything of a cluster bears there.
+        farewell: What to say when it has ended, and nothing was left.
         opened: The stack.
         name: Its name.
         folder: Everything that it keeps on this machine.
-        endpoint: Where its AWS answers, once it has begun.
     """
+
+    platform: ClassVar[str]
+    cloud: ClassVar[str]
+    mark: ClassVar[str]
+    farewell: ClassVar[str]
+    # The settings of the platform, and the file below `folder` that says what the cloud is.
+    settings_model: ClassVar[type[Settings]]
+    kept_file: ClassVar[str]
 
     def __init__(self, opened: Opened) -> None:
         """Name it; nothing is started.
@@ -68,19 +80,10 @@ class Rehearsal:
         Raises:
             CommandError: What a rehearsal needs is not installed.
         """
-        if importlib.util.find_spec("moto") is None:
-            raise CommandError(
-                f"a rehearsal needs moto, which is not installed here: run `make rehearse "
-                f"STACK={opened.name}`, or `uv sync --group rehearsal` before this command.",
-                WRONG_SETTINGS,
-            )
         self.opened = opened
         self.name = opened.name
-        self.folder = opened.stack.home / "rehearsals" / opened.name
-        self.endpoint = ""
-        self._place = self.folder / "aws"
-        # Of the server itself nothing is left after a kill -9, but what its hosts need is.
-        self._kept = self.folder / "instances"
+        self.folder = folder_of(opened)
+        self._kept = self.folder / self.kept_file
 
     @property
     def exists(self) -> bool:
@@ -88,98 +91,98 @@ class Rehearsal:
         return self.folder.exists()
 
     @property
+    @abstractmethod
     def runs(self) -> bool:
-        """Whether its AWS runs: a kill, or a restart of the machine, ends it."""
-        return server.find(self._place) is not None
+        """Whether its cloud runs: a kill, or a restart of the machine, ends it."""
 
     @property
-    def instances(self) -> Instances | None:
-        """What its instances are, also while its AWS does not run; None if it never began."""
-        if self._kept.exists():
-            kept = self._kept.read_text().strip()
-            return next((each for each in INSTANCES if each == kept), "guests")
-        if (running := server.find(self._place)) is not None:
-            return _instances(running.endpoint) or "guests"
-        # From before there were hosts.
-        return "guests" if self._stack().exists else None
+    @abstractmethod
+    def known(self) -> str | None:
+        """What its cloud is, also while that does not run; None if it never began."""
 
-    @property
-    def has_hosts(self) -> bool:
-        """Whether its instances are hosts."""
-        return self.instances == "hosts"
+    @abstractmethod
+    def choose(self, asked: Asked) -> str:
+        """Return what its cloud will be.
 
-    def check(self) -> None:
-        """Refuse wrong settings, and a stack that is not for AWS.
+        Raises:
+            CommandError: It is of another platform, or has begun otherwise.
+        """
+
+    @abstractmethod
+    def left(self) -> list[str]:
+        """Return a line for each thing that its cloud holds and did not hold at first."""
+
+    @abstractmethod
+    def end(self, say: Callable[[str], None]) -> None:
+        """End its cloud as far as nobody else needs it, and remove its folder.
+
+        Args:
+            say: Hears what takes a while, and what stays.
+
+        Raises:
+            CommandError: It does not end.
+        """
+
+    @abstractmethod
+    def require_way_in(self) -> None:
+        """Refuse one in which nothing runs.
+
+        Raises:
+            CommandError: There is no way into it.
+        """
+
+    @abstractmethod
+    def show_what_it_is(self, console: Console) -> None:
+        """Print what stands in for the cloud, below the table of the cluster."""
+
+    @abstractmethod
+    def _start(self, wanted: str, *, end: bool, say: Callable[[str], None]) -> dict[str, str]:
+        """Start the cloud, if it does not run.
+
+        Args:
+            wanted: What it is.
+            end: Whether that is for its end only.
+            say: Hears what takes long.
+
+        Returns:
+            The variables by which this process and its children know no other cloud.
+
+        Raises:
+            CommandError: It does not start.
+        """
+
+    @abstractmethod
+    def prepare(self, wanted: str) -> str | None:
+        """Return what to say before a start of the cloud that takes long; None if it does not.
+
+        Raises:
+            CommandError: The stack file asks for something that cannot be on this machine.
+        """
+
+    def findings(self) -> Iterator[tuple[bool, str]]:
+        """Yield each check of what stands in for the cloud, once it has begun."""
+        yield from ()
+
+    def up(self, console: Console, inside: Stack) -> Result:
+        """Bring about what the stack file says, and show it."""
+        return inside.up(listener=Display(console, kind="up"))
+
+    def settings(self) -> Settings:
+        """Return the settings.
 
         Raises:
             SettingsError: With everything that is wrong in the stack file.
-            CommandError: There is no AWS in it.
+            CommandError: They are not of its platform.
         """
-        self.settings()
-
-    def settings(self) -> VmSettings:
-        """Return the settings; raises as `check` does."""
         settings = self.opened.settings()
-        if not isinstance(settings, VmSettings):
+        if not isinstance(settings, self.settings_model):
             raise CommandError(
-                f"stack `{self.name}` runs on this machine anyway: `{COMMAND} up {self.name}`.",
+                f"the rehearsal of `{self.name}` has {self.cloud}, and the stack file says "
+                f"`platform: {settings.platform}`. End it first:\n"
+                f"  {COMMAND} rehearse {self.name} destroy",
                 WRONG_SETTINGS,
             )
         return settings
-
-    def choose(self, *, hosts: bool) -> Instances:
-        """Return what its instances will be.
-
-        Args:
-            hosts: Whether they have to be hosts.
-
-        Raises:
-            CommandError: It has begun without.
-        """
-        known = self.instances
-        if hosts and known not in (None, "hosts"):
-            raise CommandError(
-                f"the rehearsal of `{self.name}` has begun without hosts, and gets none by an "
-                f"`up`. End it, and begin anew:\n{self.anew()}",
-                WRONG_SETTINGS,
-            )
-        return known or ("hosts" if hosts else "guests")
-
-    def begin(
-        self,
-        *,
-        hosts: bool = False,
-        end: bool = False,
-        say: Callable[[str], None] | None = None,
-    ) -> Stack:
-        """Start its AWS, if that does not run, and return the stack as it is there.
-
-        From here on this process and its children know no other AWS.
-
-        Args:
-            hosts: Whether its instances have to be hosts.
-            end: Whether that is for its end only.
-            say: Hears what takes minutes, the first time that this machine has hosts.
-
-        Raises:
-            CommandError: It does not start, or has no hosts.
-        """
-        known, wanted = self.instances, self.choose(hosts=hosts)
-        self._keep(wanted)
-        try:
-            self.endpoint = self._serve(wanted, end=end, say=say)
-        except server.ServerError as error:
-            self._give_up(wanted, begun=known is not None)
-            raise CommandError(str(error)) from error
-        inside = surroundings(os.environ, self.endpoint, hosts=wanted == "hosts")
-        os.environ.clear()
-        os.environ.update(inside)
-        return self._stack()
-
-    def anew(self) -> str:
-        """Return the lines to type for one with hosts, where this one has none."""
-        begin = f"{COMMAND} rehearse {self.name}"
-        return f"  {begin} destroy\n  {begin} up --hosts"
 
     def require(self) -> None:
         """Refuse one of which there is nothing.
@@ -193,105 +196,82 @@ class Rehearsal:
                 NO_STACK,
             )
 
-    def left(self) -> list[Item]:
-        """Return what its AWS holds that was not there at first."""
-        running = server.find(self._place)
-        return [] if running is None else server.contents(running.endpoint)
+    def begin(
+        self,
+        asked: Asked = NOTHING,
+        *,
+        end: bool = False,
+        say: Callable[[str], None] = lambda _line: None,
+    ) -> Stack:
+        """Start its cloud, if that does not run, and return the stack as it is there.
 
-    def end(self, say: Callable[[str], None]) -> None:
-        """End its AWS, undo what its hosts needed of this machine, and remove its folder.
+        From here on this process and its children know no other cloud.
 
         Args:
-            say: Hears what takes a while, and what stays for another rehearsal.
+            asked: What the cloud has to be.
+            end: Whether that is for its end only.
+            say: Hears what takes minutes, the first time on this machine.
 
         Raises:
-            CommandError: It does not end.
+            CommandError: It does not start.
         """
+        known, wanted = self.known, self.choose(asked)
+        # Before there is anything that `end` has to undo.
+        if not self._kept.exists():
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
+            self._kept.write_text(f"{wanted}\n")
         try:
-            server.stop(self._place)
-            if self.has_hosts:
-                _undo(self._place, say)
-        except (server.ServerError, HostsError) as error:
-            raise CommandError(str(error)) from error
-        shutil.rmtree(self._place, ignore_errors=True)
+            inside = self._start(wanted, end=end, say=say)
+        except CommandError:
+            self._give_up(wanted, begun=known is not None)
+            raise
+        os.environ.clear()
+        os.environ.update(inside)
+        return self.stack()
+
+    def enter(self) -> Stack:
+        """Return the stack as it is there, for whatever is no `up` and no end.
+
+        Raises:
+            CommandError: Its cloud does not run, or cannot be started.
+        """
+        return self.begin()
+
+    def cluster(self) -> Cluster:
+        """Return the cluster; from here on this process knows its cloud only.
+
+        Raises:
+            CommandError: There is none.
+        """
+        self.require()
+        found = self.enter().outputs(show_secrets=True)
+        if "groups" not in found:
+            raise CommandError(f"the rehearsal of `{self.name}` is half made: run its `up` again.")
+        begin = f"{COMMAND} rehearse {self.name}"
+        typed = Typed(up=f"{begin} up", status=f"{begin} status")
+        return Cluster(self.opened, found, typed, reachable=self._is_reachable())
+
+    def stack(self) -> Stack:
+        """Return the stack as it is there, by the variables of this process."""
+        return Stack(self.opened.project, self.name, home=self.folder)
+
+    def _is_reachable(self) -> bool:
+        return True
+
+    def _give_up(self, wanted: str, *, begun: bool) -> None:
+        """Leave nothing of what could not be; one that never began may begin otherwise."""
+        del wanted
+        if not begun:
+            self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        """Remove what `begin` has made of it; a state that is still there stays."""
         self._kept.unlink(missing_ok=True)
-        for folder in (self.folder, self.folder.parent):
+        for folder in (self._kept.parent, self.folder, self.folder.parent):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
-    def _stack(self) -> Stack:
-        return Stack(self.opened.project, self.name, home=self.folder)
 
-    def _keep(self, wanted: Instances) -> None:
-        """Write down what its instances are, before there is anything that `end` has to undo."""
-        if not self._kept.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._kept.write_text(f"{wanted}\n")
-
-    def _serve(self, wanted: Instances, *, end: bool, say: Callable[[str], None] | None) -> str:
-        """Return where its AWS answers, after starting it if need be.
-
-        Raises:
-            ServerError: It does not start.
-        """
-        running = server.find(self._place)
-        if running is None and end and wanted == "hosts":
-            # Its hosts have ended with it: to delete what the state names takes none.
-            return server.start(self._place, instances="records").endpoint
-        if running is not None and not end and _instances(running.endpoint) not in (None, wanted):
-            # That was the one above, and the destroy has not come to its end.
-            server.stop(self._place)
-        cache = self.opened.project.directory / HOSTS_CACHE if wanted == "hosts" else None
-        return server.start(self._place, instances=wanted, cache=cache, say=say).endpoint
-
-    def _give_up(self, wanted: Instances, *, begun: bool) -> None:
-        """Leave nothing of hosts that could not be; one that never began may begin otherwise."""
-        if wanted == "hosts":
-            try:
-                _undo(self._place, lambda _: None)
-            except HostsError:
-                return  # `destroy` undoes it, and says what is in the way
-        if not begun:
-            self._kept.unlink(missing_ok=True)
-
-
-def surroundings(
-    environment: Mapping[str, str], endpoint: str, *, hosts: bool = False
-) -> dict[str, str]:
-    """Return an environment in which AWS is on this machine and nowhere else.
-
-    Args:
-        environment: The person's own.
-        endpoint: Of the rehearsal's AWS.
-        hosts: Whether its instances are hosts: then there is a way into them.
-    """
-    kept = {key: value for key, value in environment.items() if not key.startswith("AWS_")}
-    ours = [str(PLUGINS), *([str(HOSTS_PLUGINS)] if hosts else [])]
-    path = os.pathsep.join(filter(None, (*ours, kept.get("PATH"))))
-    # Without a proxy for what is on this machine.
-    direct = ",".join(filter(None, (kept.get("no_proxy"), "127.0.0.1")))
-    return kept | _NOWHERE | {"AWS_ENDPOINT_URL": endpoint, "PATH": path, "no_proxy": direct}
-
-
-def _instances(endpoint: str) -> Instances | None:
-    """Ask a server that runs what its instances are.
-
-    Raises:
-        CommandError: It does not answer.
-    """
-    try:
-        said = request(endpoint, "GET", "/_sandbox/health").get("instances")
-    except server.ServerError as error:
-        raise CommandError(str(error)) from error
-    return next((each for each in INSTANCES if each == said), None)
-
-
-def _undo(place: Path, say: Callable[[str], None]) -> None:
-    """Undo what hosts needed of this machine.
-
-    Raises:
-        HostsError: Something of it stays.
-    """
-    from sandbox.hosts import ground  # noqa: PLC0415  # only where there are hosts
-
-    ground.undo(place, say)
+def folder_of(opened: Opened) -> Path:
+    """Return where the rehearsal of a stack keeps everything."""
+    return opened.stack.home / "rehearsals" / opened.name

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from operations import aws, machines, machines_doctor, on_aws, rehearsed_hosts, remote
-from operations.stacks import COMMAND, WRONG_SETTINGS, CommandError
-from sandbox.aws.server import ServerError
+from operations.places import PLACES
+from operations.rehearse import folder_of
+from operations.rehearse_aws import AwsRehearsal
+from operations.rehearse_kubernetes import KubernetesRehearsal
+from operations.stacks import COMMAND, LOCAL, WRONG_SETTINGS, CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +16,33 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from operations.rehearse import Rehearsal
-    from operations.rehearsed_hosts import Hosts
+    from operations.stacks import Opened
+
+KINDS: tuple[type[Rehearsal], ...] = (AwsRehearsal, KubernetesRehearsal)
+
+
+def of(opened: Opened) -> Rehearsal:
+    """Return the rehearsal of a stack: the one that has begun, or the one that it would be.
+
+    Raises:
+        SettingsError: The stack file is wrong, and nothing has begun.
+        CommandError: There is no cloud in it, or what a rehearsal needs is not installed.
+    """
+    folder = folder_of(opened)
+    begun = [kind for kind in KINDS if (folder / kind.kept_file).exists()]
+    # From before there were others, and before the cloud was written down.
+    if not begun and folder.exists():
+        begun = [AwsRehearsal]
+    if begun:
+        return begun[0](opened)
+    if opened.platform == LOCAL:
+        opened.settings()
+        raise CommandError(
+            f"stack `{opened.name}` runs on this machine anyway: `{COMMAND} up {opened.name}`.",
+            WRONG_SETTINGS,
+        )
+    (kind,) = (kind for kind in KINDS if kind.platform == opened.platform)
+    return kind(opened)
 
 
 def show(console: Console, rehearsal: Rehearsal, *, as_json: bool = False) -> bool:
@@ -23,9 +51,9 @@ def show(console: Console, rehearsal: Rehearsal, *, as_json: bool = False) -> bo
     Raises:
         CommandError: There is none.
     """
-    well = on_aws.show(console, rehearsal.name, _outputs(rehearsal), as_json=as_json)
+    well = PLACES[rehearsal.platform].show(console, rehearsal.cluster(), as_json=as_json)
     if not as_json:
-        _show_what_it_is(console, rehearsal)
+        rehearsal.show_what_it_is(console)
     return well
 
 
@@ -35,79 +63,28 @@ def findings(rehearsal: Rehearsal) -> Iterator[tuple[bool, str]]:
     Raises:
         CommandError: There is none.
     """
-    found = _outputs(rehearsal)
-    view = machines.look(found, aws.session(found["region"]))
-    yield from machines_doctor.findings(found, view, reachable=rehearsal.has_hosts)
-    if rehearsal.has_hosts:
-        yield from rehearsed_hosts.findings(_hosts(rehearsal))
+    yield from PLACES[rehearsal.platform].findings(rehearsal.cluster())
+    yield from rehearsal.findings()
 
 
 def run(rehearsal: Rehearsal, words: Sequence[str]) -> int:
-    """Run a command beside the cluster, as beside one on AWS; return its exit code.
+    """Run a command beside the cluster, as beside a real one; return its exit code.
 
     Raises:
         CommandError: There is none, or nothing runs in it.
     """
     rehearsal.require()
-    name = rehearsal.name
-    if not rehearsal.has_hosts:
-        raise CommandError(
-            f"the rehearsal of `{name}` has no hosts: its instances are records, and no scheduler "
-            f"runs on them. For one with hosts:\n{rehearsal.anew()}",
-            WRONG_SETTINGS,
-        )
-    again = f"{COMMAND} rehearse {name} up"
-    if not rehearsal.runs:
-        raise CommandError(
-            f"the AWS of the rehearsal of `{name}` does not run any more, and its hosts ended with "
-            f"it. To make them again: `{again}`."
-        )
-    typed = remote.Typed(up=again, status=f"{COMMAND} rehearse {name} status")
-    return on_aws.beside(rehearsal.opened, _outputs(rehearsal), words, typed)
+    rehearsal.require_way_in()
+    return PLACES[rehearsal.platform].run(rehearsal.cluster(), words)
 
 
 def sweep(console: Console, rehearsal: Rehearsal, *, ask: Callable[[str], None]) -> bool:
-    """Delete what bears the cluster's tag; return whether nothing of it is left.
+    """Delete what bears the cluster's tag or labels; return whether nothing of it is left.
 
     Raises:
-        SettingsError: The stack file is wrong; it says in which region to look.
+        SettingsError: The stack file is wrong; it says where to look.
         CommandError: There is no rehearsal.
     """
     rehearsal.require()
-    rehearsal.begin()
-    return on_aws.sweep(console, rehearsal.opened, ask=ask)
-
-
-def _outputs(rehearsal: Rehearsal) -> dict[str, Any]:
-    """Return the outputs of the cluster; from here on this process knows its AWS only.
-
-    Raises:
-        CommandError: There is none.
-    """
-    rehearsal.require()
-    found = rehearsal.begin().outputs(show_secrets=True)
-    if "groups" not in found:
-        raise CommandError(f"the rehearsal of `{rehearsal.name}` is half made: run its `up` again.")
-    return found
-
-
-def _hosts(rehearsal: Rehearsal) -> Hosts:
-    try:
-        return rehearsed_hosts.look(rehearsal.endpoint)
-    except ServerError as error:
-        raise CommandError(str(error)) from error
-
-
-def _show_what_it_is(console: Console, rehearsal: Rehearsal) -> None:
-    things = f"  A rehearsal: {len(rehearsal.left())} things exist in an AWS on this machine. Its\n"
-    if not rehearsal.has_hosts:
-        console.print(
-            f"\n{things}  instances are records; what they would report of their boot is pretended."
-        )
-        return
-    hosts = _hosts(rehearsal)
-    rehearsed_hosts.show(console, hosts)
-    console.print(f"\n{things}  instances are hosts here. A command beside them, a look into one:")
-    command = f"    {COMMAND} run {rehearsal.name} --rehearsal -- COMMAND"
-    console.print(command, markup=False, soft_wrap=True)
-    rehearsed_hosts.show_way_in(console, hosts)
+    rehearsal.enter()
+    return PLACES[rehearsal.platform].sweep(console, rehearsal.opened, ask=ask)

@@ -1,30 +1,25 @@
-"""A command of a person beside a cluster on AWS: its environment, its certificate, a way to it."""
+"""A command of a person beside a cluster elsewhere: environment, certificate, the way to it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
-from components.settings import VmSettings, ports
-from operations import machines, tunnel
-from operations.aws import calling
 from operations.child import Signals
 from operations.stacks import CommandError
 from operations.view import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from operations.aws import Clients
+    from operations.clusters import Cluster, Typed
     from operations.stacks import Opened
 
 RECIPE = Path("images") / "environment" / "install.sh"
@@ -46,41 +41,38 @@ class Reached:
     keep: Callable[[], None]
 
 
-@dataclass(frozen=True)
-class Typed:
-    """What a person types about a cluster.
+class Way(Protocol):
+    """A way to a cluster from here."""
 
-    Attributes:
-        up: What brings it to the state of this checkout.
-        status: What shows it.
-    """
+    @property
+    def scheme(self) -> str:
+        """Of the dashboard: ``http`` or ``https``."""
+        ...
 
-    up: str
-    status: str
+    def certificate(self) -> Mapping[str, str]:
+        """Return the client's: ``authority``, ``certificate`` and ``key``, each as PEM.
+
+        Raises:
+            CommandError: It cannot be had.
+        """
+        ...
+
+    def reach(self, folder: Path) -> AbstractContextManager[Reached]:
+        """Open it, with a private folder for what that needs.
+
+        Raises:
+            CommandError: It cannot be opened.
+        """
+        ...
 
 
-Reach: TypeAlias = "Callable[[Path], AbstractContextManager[Reached]]"
-"""Opens the way to a cluster, with a private folder for what that needs."""
-
-
-def run(
-    opened: Opened,
-    outputs: Mapping[str, Any],
-    words: Sequence[str],
-    *,
-    clients: Clients,
-    reach: Reach,
-    typed: Typed,
-) -> int:
+def run(cluster: Cluster, words: Sequence[str], *, way: Way) -> int:
     """Run a command in the cluster's environment, where a bare ``Client()`` connects.
 
     Args:
-        opened: The stack.
-        outputs: Its outputs.
+        cluster: The cluster.
         words: The command.
-        clients: Where clients of AWS's services come from.
-        reach: Opens the way to the cluster.
-        typed: What a person types about it.
+        way: The way to it.
 
     Returns:
         The command's exit code.
@@ -88,11 +80,8 @@ def run(
     Raises:
         CommandError: Something that it needs is not there.
     """
-    settings = opened.settings()
-    if not isinstance(settings, VmSettings):
-        raise CommandError(f"stack `{opened.name}` is not on AWS.")
-    environment = _environment(opened, outputs, typed)
-    scheme = "https" if settings.allowed_cidrs else "http"
+    outputs, settings = cluster.outputs, cluster.opened.settings()
+    environment = _environment(cluster.opened, outputs, cluster.typed)
     with Signals() as signals, tempfile.TemporaryDirectory(prefix="dask-cluster-") as name:
         folder = Path(name)
         variables_ = variables(environment, outputs["environment"], folder / "dask")
@@ -101,38 +90,14 @@ def run(
             raise CommandError(
                 f"{words[0]}: no such command in the cluster's environment or on PATH."
             )
-        tls = _write_certificate(folder / "tls", outputs["client_secret"], clients)
-        with reach(folder) as reached:
-            dashboard = f"{scheme}://127.0.0.1:{reached.dashboard}/status"
+        tls = _write_certificate(folder / "tls", way.certificate())
+        with way.reach(folder) as reached:
+            dashboard = f"{way.scheme}://127.0.0.1:{reached.dashboard}/status"
             placed = _placed(f"tls://127.0.0.1:{reached.scheduler}", dashboard, tls)
             _write_configuration(folder / "dask", settings.dask, placed)
             if sys.stderr.isatty():
                 sys.stderr.write(f"Dashboard: {dashboard}\n")
             return signals.run([program, *words[1:]], variables_, reached.keep)
-
-
-def session_manager(outputs: Mapping[str, Any], clients: Clients, typed: Typed) -> Reach:
-    """Return the way through Session Manager, which needs no open port.
-
-    Raises:
-        CommandError: Its plugin is missing.
-    """
-    tunnel.find_plugin()
-
-    @contextlib.contextmanager
-    def reach(folder: Path) -> Iterator[Reached]:
-        machine = partial(machines.scheduler_machine, outputs, clients, typed.status)
-        both = [ports.SCHEDULER, ports.DASHBOARD]
-        with tunnel.opened(both, machine=machine, clients=clients, folder=folder) as forwards:
-
-            def keep() -> None:
-                for forward in forwards:
-                    forward.keep()
-
-            scheduler, dashboard = (forward.local for forward in forwards)
-            yield Reached(scheduler, dashboard, keep)
-
-    return reach
 
 
 def _environment(opened: Opened, outputs: Mapping[str, Any], typed: Typed) -> Path:
@@ -178,11 +143,8 @@ def _install(project: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-def _write_certificate(folder: Path, secret: str, clients: Clients) -> dict[str, Any]:
-    """Fetch the client's certificate into a private folder; return where Dask finds it."""
-    with calling("reading the client's certificate"):
-        found = clients.client("secretsmanager").get_secret_value(SecretId=secret)
-    parts = json.loads(found["SecretString"])
+def _write_certificate(folder: Path, parts: Mapping[str, str]) -> dict[str, Any]:
+    """Write the client's certificate into a private folder; return where Dask finds it."""
     folder.mkdir(mode=0o700)
     for part in ("authority", "certificate", "key"):
         file = folder / f"{part}.pem"

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from operations.stacks import COMMAND
+from operations.view import NO_FLEET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +39,8 @@ def show(console: Console, name: str, outputs: dict[str, Any], view: View) -> No
     if workers:
         console.print()
         console.print(_workers(workers[:MOST_ROWS]))
-    console.print(f"  {_totals(workers)}")
-    for line in _fleet(view):
+    console.print(f"  {totals(workers)}")
+    for line in happenings(view.report, view.scaled):
         console.print(f"  {line}", markup=False)
     for line in wrong:
         console.print(Text(f"  {line}", style="red"))
@@ -86,21 +87,31 @@ def faults(view: View) -> list[str]:
     return lines
 
 
-def _fleet(view: View) -> list[str]:
-    """Return a line for each thing that happens to the workers, or has happened."""
-    lines = [f"{w['name']} is draining: {_drain(w['draining'])}" for w in _draining(view)]
-    if view.fleet["stopped"]:
-        lines.append(f"stopped: {view.fleet['stopped']}. Work that arrives, or `up`, starts them.")
-    if (left := view.fleet.get("stops_in")) is not None and not view.fleet["stopped"]:
+def happenings(
+    report: Mapping[str, Any], scaled: Mapping[str, tuple[int, int]] | None = None
+) -> list[str]:
+    """Return a line for each thing that happens to the workers, or has happened.
+
+    Args:
+        report: The scheduler's.
+        scaled: The bounds of the groups whose number the scaler decides.
+    """
+    fleet: dict[str, Any] = report.get("fleet") or NO_FLEET
+    # A scheduler that was started by an older checkout does not say.
+    draining = [worker for worker in report.get("workers", []) if worker.get("draining")]
+    lines = [f"{w['name']} is draining: {_drain(w['draining'])}" for w in draining]
+    if fleet["stopped"]:
+        lines.append(f"stopped: {fleet['stopped']}. Work that arrives, or `up`, starts them.")
+    if (left := fleet.get("stops_in")) is not None and not fleet["stopped"]:
         lines.append(f"idle: the workers are stopped in {left:.0f} s, if nobody comes")
-    groups = view.fleet["groups"]
+    groups = fleet["groups"]
     lines += [
         # The scaler looks again and again: right after an `up` it may not have seen the bounds.
         f"group {name}: {least} to {most} workers, {max(least, groups[name]['wanted'])} wanted"
-        for name, (least, most) in view.scaled.items()
+        for name, (least, most) in (scaled or {}).items()
         if name in groups
     ]
-    counters = view.report.get("counters", {})
+    counters = report.get("counters", {})
     handed, size = counters.get("drained_keys", 0), counters.get("drained_bytes", 0)
     lost = sum(value for name, value in counters.items() if name.startswith("lost_keys"))
     if handed or lost:
@@ -109,11 +120,6 @@ def _fleet(view: View) -> list[str]:
             f"and lost {lost:.0f}"
         )
     return lines
-
-
-def _draining(view: View) -> list[dict[str, Any]]:
-    # A scheduler that was started by an older checkout does not say.
-    return [w for w in view.report.get("workers", []) if w.get("draining")]
 
 
 def _drain(drain: dict[str, Any]) -> str:
@@ -154,7 +160,8 @@ def _workers(workers: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _totals(workers: list[dict[str, Any]]) -> str:
+def totals(workers: list[dict[str, Any]]) -> str:
+    """Say how many workers there are, as places and as processes, and what they have."""
     places = len({worker["name"].rpartition("-")[0] for worker in workers})
     threads = sum(worker["nthreads"] for worker in workers)
     memory = sum(worker["memory_limit"] for worker in workers)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.settings import Settings, SettingsError, load_file
+from components.settings import PLATFORMS, Settings, SettingsError, load_file
 from components.settings.stack_file import read
 from engine import EngineError, Project, Stack
 
@@ -17,6 +17,8 @@ ERROR = 1
 WRONG_SETTINGS = 2
 NO_STACK = 6
 UNEXPECTED_CHANGES = 7
+# The platform whose stacks this command holds itself.
+LOCAL = "local"
 
 
 def _command() -> str:
@@ -54,16 +56,17 @@ class Opened:
         return self.stack.name
 
     @property
-    def on_aws(self) -> bool:
-        """Whether the stack file says so; the rest of it may be wrong."""
+    def platform(self) -> str:
+        """What the stack file says; the rest of it may be wrong. ``local`` where it says none."""
         if not self.file.exists():
-            return False
+            return LOCAL
         try:
             config, _ = read(self.file, settings=())
         except SettingsError:
             # Whoever needs the settings says what is wrong; `destroy` needs no stack file.
-            return False
-        return "vm" in (config.get("platform"), config.get(f"{self.project.name}:platform"))
+            return LOCAL
+        said = (config.get("platform"), config.get(f"{self.project.name}:platform"))
+        return next((platform for platform in PLATFORMS if platform in said), LOCAL)
 
     def settings(self) -> Settings:
         """Return the stack file's settings.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REPORT_SECONDS = 20
+# What a scheduler without a scaler would say of one.
+NO_FLEET: dict[str, Any] = {"groups": {}, "stopped": None}
 START_SECONDS = 60  # a worker that the scaler has started may take this long to register
 
 
@@ -68,7 +70,7 @@ class View:
     @property
     def fleet(self) -> dict[str, Any]:
         """What the scaler says: ``groups`` by name, and why the workers are ``stopped``."""
-        return self.report.get("fleet") or {"groups": {}, "stopped": None}
+        return self.report.get("fleet") or NO_FLEET
 
     @property
     def amiss(self) -> list[Process]:

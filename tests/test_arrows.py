@@ -38,6 +38,7 @@ PACKAGES = {
         "components.aws",
         "components.local.process_table",
         "components.local.machine",
+        "components.kubernetes.pod_states",
         "sandbox",
     },
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -18,6 +17,7 @@ from components.machines import SCHEDULER, Machines
 from components.ready import Ready, Wanted
 from components.scheduler_host import SchedulerHost
 from components.settings import ports
+from components.stack_name import checked_stack_name
 from components.surroundings import Surroundings
 from components.worker_fleet import WorkerFleet
 
@@ -47,7 +47,9 @@ class VmCluster(pulumi.ComponentResource):
             opts: Resource options.
         """
         self._settings = settings
-        self._cluster = _checked_name(pulumi.get_stack())
+        self._cluster = checked_stack_name(
+            where="on AWS", part_of="a host name, a bucket and a role"
+        )
         self._tags = {**settings.tags, CLUSTER_TAG: self._cluster}
         super().__init__("dask-cluster:platforms:Vm", name, None, self._with_provider(opts))
         self._prefix = f"dask-{self._cluster}"
@@ -217,20 +219,6 @@ class VmCluster(pulumi.ComponentResource):
             "alarm_topic": self._around.notices.topic,
             "certificates_expire": self._around.secrets.expires,
         }
-
-
-def _checked_name(stack: str) -> str:
-    """Return the stack's name, which is part of names with narrow rules: DNS, IAM, S3.
-
-    Raises:
-        pulumi.RunError: It does not fit there.
-    """
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}(?<!-)", stack):
-        raise pulumi.RunError(
-            f"a stack called {stack!r} cannot be on AWS: its name is part of a host name, a "
-            "bucket and a role. Use at most 20 small letters, digits and hyphens between them."
-        )
-    return stack
 
 
 def _dashboard_tls() -> dict[str, str]:

@@ -30,7 +30,7 @@ class _Platform(Keys):
         str,
         about(
             "Where the cluster runs. `local`: processes on this machine. `vm`: EC2 instances on "
-            "AWS.",
+            "AWS. `kubernetes`: pods in a Kubernetes cluster that is there.",
             Change.REPLACES_EVERYTHING,
             example="local",
         ),

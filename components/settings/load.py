@@ -157,7 +157,7 @@ def _unknown(where: Sequence[str | int], known: Collection[str], model: type[Set
         remedy = f"Write it beside `{start[0]}:`, for all workers."
     elsewhere = [name for name, each in PLATFORMS.items() if key in _keys([each, each.group_model])]
     if elsewhere and key not in _keys([model]) and (not start or start[0] == GROUPS):
-        problem = f"is a key of `platform: {elsewhere[0]}` only"
+        problem = f"is a key of {' and '.join(f'`platform: {each}`' for each in elsewhere)} only"
         return Problem(path(*where), problem, "Remove it, or change the platform.")
     return Problem(path(*where), f"unknown key{of}", remedy)
 

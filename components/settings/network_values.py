@@ -1,4 +1,4 @@
-"""How one value about a network on AWS is read: regions, zones, ranges of addresses, ids."""
+"""How one value about a network is read: ranges of addresses; on AWS regions, zones and ids."""
 
 import ipaddress
 from typing import Annotated, Literal

@@ -18,7 +18,7 @@ from components.settings import ports
 from components.settings.layout import AUTO
 from components.settings.problems import WrongValueError, show
 
-KIB, MIB, GIB = 2**10, 2**20, 2**30
+KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 MOST_THREADS = 1024
 MOST_WORKERS = 100_000
 
@@ -104,7 +104,8 @@ def whole(low: int, high: int, *, example: int, also: str = "") -> Reads:
     return Reads(parse, {"anyOf": [number, written, *([{"const": also}] if also else [])]})
 
 
-def _quantity(value: object, units: Mapping[str, float]) -> Decimal | None:
+def quantity(value: object, units: Mapping[str, float]) -> Decimal | None:
+    """Read a number with one of these units, in any case; nothing where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     found = _QUANTITY.fullmatch(str(value))
@@ -113,7 +114,8 @@ def _quantity(value: object, units: Mapping[str, float]) -> Decimal | None:
     return Decimal(found[1]) * Decimal(units[found[2].lower()])
 
 
-def _quantity_schema(units: Mapping[str, float], least: float) -> list[Json]:
+def quantity_schema(units: Mapping[str, float], least: float) -> list[Json]:
+    """Tell an editor about a number with one of these units, and about a bare one."""
     # JSON schema has no flag for "in any case".
     names = (re.sub("[a-z]", lambda c: f"[{c[0].upper()}{c[0]}]", unit) for unit in units if unit)
     pattern = rf"^\s*{_NUMBER}\s*({'|'.join(['', *names])})\s*$"
@@ -121,7 +123,7 @@ def _quantity_schema(units: Mapping[str, float], least: float) -> list[Json]:
 
 
 def _seconds(value: object) -> float | None:
-    seconds = _quantity(value, _SECONDS)
+    seconds = quantity(value, _SECONDS)
     return None if seconds is None else float(seconds)
 
 
@@ -141,7 +143,7 @@ def duration(least: str, most: str = "", *, example: str, also: str = "") -> Rea
             raise WrongValueError(f"{show(value)} is too long", f"Write at most `{most}`.")
         return seconds
 
-    text, number = _quantity_schema(_SECONDS, low)
+    text, number = quantity_schema(_SECONDS, low)
     number |= {} if high is None else {"maximum": high}
     return Reads(parse, {"anyOf": [*([{"const": also}] if also else []), text, number]})
 
@@ -167,7 +169,7 @@ def or_auto(reader: Reads) -> Reads:
 
 def size(value: object) -> int:
     """Read a number of bytes."""
-    found = _quantity(value, _BYTES)
+    found = quantity(value, _BYTES)
     if found is None:
         raise WrongValueError(f"{show(value)} is not a size", "Write for example `2 GiB`.")
     return int(found)
@@ -175,11 +177,11 @@ def size(value: object) -> int:
 
 def size_schema(least: int) -> Json:
     """Tell an editor about a number of bytes, of which a bare number is at least `least`."""
-    return {"anyOf": _quantity_schema(_BYTES, least)}
+    return {"anyOf": quantity_schema(_BYTES, least)}
 
 
 def _amount(value: object) -> float:
-    number = _quantity(value, {"": 1})
+    number = quantity(value, {"": 1})
     if number is None:
         raise WrongValueError(f"{show(value)} is not an amount", "Write a number, 0 or more.")
     return float(number)
@@ -241,7 +243,7 @@ def or_json(schema: Json, opening: str) -> Json:
     return {"anyOf": [schema, {"type": "null"}, text]}
 
 
-_AMOUNT: Json = {"anyOf": _quantity_schema({"": 1}, 0)}
+_AMOUNT: Json = {"anyOf": quantity_schema({"": 1}, 0)}
 _RESOURCES: Json = {
     "type": "object",
     "propertyNames": {"pattern": rf"^{_RESOURCE_NAME.pattern}$"},

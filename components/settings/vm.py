@@ -18,24 +18,11 @@ from components.settings.aws_values import (
 from components.settings.base import Settings
 from components.settings.keys import Change, about
 from components.settings.network_values import AllowedCidrs, Egress, Region
-from components.settings.scalars import Lifetime, OrJson, StartTimeout, mapping
+from components.settings.parts import part, part_or_nothing
+from components.settings.scalars import Lifetime, OrJson, StartTimeout
 from components.settings.vm_group import VmWorkerGroup
 from components.settings.vm_parts import Efs, Lustre, Vpc
 from components.settings.worker_group import Groups, WorkerGroup
-
-
-def _part(value: object) -> object:
-    """Read a key that is made of several, also from JSON text."""
-    if isinstance(value, Vpc | Efs | Lustre):
-        return value
-    found = mapping(value)
-    return {str(key): each for key, each in found.items()} if isinstance(found, dict) else found
-
-
-def _part_or_nothing(value: object) -> object:
-    """Read such a key where nothing is nothing, and not one with its defaults."""
-    nothing = value is None or (isinstance(value, str) and value.strip() in ("", "null"))
-    return None if nothing else _part(value)
 
 
 class VmSettings(Settings, VmWorkerGroup):
@@ -63,7 +50,7 @@ class VmSettings(Settings, VmWorkerGroup):
     ]
     vpc: Annotated[
         Vpc,
-        BeforeValidator(_part),
+        BeforeValidator(part),
         OrJson(empty=False),
         about(
             "The network: a new VPC with its `zones`, or one that is there.",
@@ -128,7 +115,7 @@ class VmSettings(Settings, VmWorkerGroup):
     ] = ()
     efs: Annotated[
         Efs | None,
-        BeforeValidator(_part_or_nothing),
+        BeforeValidator(part_or_nothing),
         OrJson(),
         about(
             "A shared EFS file system on every worker; `{}` is a new one. `null`: none.",
@@ -138,7 +125,7 @@ class VmSettings(Settings, VmWorkerGroup):
     ] = None
     lustre: Annotated[
         Lustre | None,
-        BeforeValidator(_part_or_nothing),
+        BeforeValidator(part_or_nothing),
         OrJson(),
         about(
             "A fast shared file system, FSx for Lustre, on every worker. `null`: none.",

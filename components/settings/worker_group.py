@@ -37,8 +37,8 @@ class WorkerGroup(Keys):
     workers: Annotated[
         Workers,
         about(
-            "How many workers. A worker is one place: an instance on `vm`, a group of processes "
-            "of this machine on `local`.",
+            "How many workers. A worker is one place: an instance on `vm`, a pod on `kubernetes`, "
+            "a group of processes of this machine on `local`.",
             Change.IN_PLACE,
             example=2,
         ),

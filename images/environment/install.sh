@@ -3,13 +3,14 @@
 #
 #   install.sh FOLDER [OPTIONS]           build it into FOLDER; at once when it is there already
 #   install.sh --identity [OPTIONS]       print its identity
-#   install.sh --export [--python P]      print the locked requirements, with hashes
+#   install.sh --export [OPTIONS]         print the locked requirements, with hashes
 #   install.sh --resolve [OPTIONS] NAME.. print the pinned lines for extra packages of a user
 #
 # Options:
 #   --python PATH        the Python to build on (default: python3.11)
 #   --requirements FILE  what --export printed, for hosts without a checkout (default: the lock)
 #   --extra FILE         what --resolve printed
+#   --package NAME       --export only: another member of the lock (default: dask-environment)
 #
 # The same file runs on a laptop, at the first boot of a host and in an image build. uv is taken
 # from $UV, from the checkout, from PATH if it has the version in uv.txt, or else from PyPI.
@@ -25,7 +26,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$(dirname "$here")")
-action=install folder='' python='' requirements='' extra='' uv=''
+action=install folder='' python='' requirements='' extra='' package='' uv=''
 packages=()
 
 say() { printf 'install.sh: %s\n' "$*" >&2; }
@@ -41,7 +42,7 @@ fail() {
 parse() {
   while (($#)); do
     case $1 in
-      --python | --requirements | --extra)
+      --python | --requirements | --extra | --package)
         (($# >= 2)) || fail 2 "$1 needs a value"
         printf -v "${1#--}" '%s' "$2"
         shift 2
@@ -65,6 +66,8 @@ parse() {
     ((${#packages[@]} == 1)) || fail 2 "name one folder to build into (see --help)"
     folder=${packages[0]%/}
   fi
+  [[ -z $package || $action == export ]] || fail 2 "--package goes with --export (see --help)"
+  package=${package:-dask-environment}
 }
 
 is_checkout() { [[ -f $root/uv.lock && -f $root/pyproject.toml ]]; }
@@ -124,11 +127,11 @@ find_requirements() {
   find_uv
   requirements=$scratch/requirements.txt
   local said
-  if ! said=$("$uv" export --project "$root" --locked --package dask-environment --no-dev \
+  if ! said=$("$uv" export --project "$root" --locked --package "$package" --no-dev \
     --no-emit-workspace --no-header --no-annotate --quiet --python "$python" \
     --output-file "$requirements" 2>&1); then
     # With --quiet uv says nothing about a stale lock, so ask again for the reason.
-    said=$("$uv" export --project "$root" --locked --package dask-environment --no-dev \
+    said=$("$uv" export --project "$root" --locked --package "$package" --no-dev \
       --no-emit-workspace --python "$python" 2>&1 >/dev/null || true)
     case $said in
       *"needs to be updated"*) fail 3 "uv.lock does not match the pyproject.toml files. Run: uv lock" ;;

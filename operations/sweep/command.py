@@ -1,20 +1,19 @@
-"""The command: what is there, the question, what went and what did not."""
+"""The command on AWS: where to look, and what must not be deleted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from operations import aws, sweep
+from operations import aws, sweep, sweeping
 from operations.stacks import COMMAND, CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from rich.console import Console
 
     from operations.aws import Clients
-    from operations.sweep import Refused
-    from operations.sweep.kinds import Left, Scope
+    from operations.sweep.kinds import Scope
 
 
 def run(
@@ -24,7 +23,7 @@ def run(
     *,
     ask: Callable[[str], None],
     session: Callable[[str], Clients] = aws.session,
-    quiet: float = sweep.QUIET_SECONDS,
+    quiet: float = sweeping.QUIET_SECONDS,
 ) -> bool:
     """Show what bears the cluster's tag, and delete it if the person wants that.
 
@@ -46,23 +45,16 @@ def run(
     """
     clients = session(region)
     scope = sweep.scope_of(cluster, region, clients)
-    where = f"{cluster} in account {scope.account}, {region}"
-    left, unseen = sweep.find(scope, clients)
-    if not left and not unseen:
-        console.print(f"Nothing bears the tag of {where}.", markup=False)
-        return True
-    _show(console, left)
-    if left:
-        _refuse_namesake(scope, clients, session)
-        ask(f"Delete {_count(left)} of {where}, data and all?")
-    refused = sweep.delete(
-        scope, clients, deleted=lambda each: _line(console, "-", each), quiet=quiet
+    return sweeping.run(
+        console,
+        sweep.sorts_of(scope, clients),
+        where=f"{cluster} in account {scope.account}, {region}",
+        mark="tag",
+        running="instance",
+        ask=ask,
+        quiet=quiet,
+        check=lambda: _refuse_namesake(scope, clients, session),
     )
-    if not refused:
-        console.print(f"\nNothing is left of {where}.", markup=False)
-        return True
-    _show_refused(console, refused)
-    return False
 
 
 def _refuse_namesake(scope: Scope, clients: Clients, session: Callable[[str], Clients]) -> None:
@@ -84,29 +76,3 @@ def _refuse_namesake(scope: Scope, clients: Clients, session: Callable[[str], Cl
                     "roles, bucket, zone and budget bear the same tag. Destroy that one first, or "
                     f"delete by hand what `{COMMAND} sweep {scope.cluster}` has listed."
                 )
-
-
-def _show(console: Console, left: Sequence[Left]) -> None:
-    for each in left:
-        _line(console, " ", each)
-    if left:
-        console.print()
-
-
-def _show_refused(console: Console, refused: Sequence[Refused]) -> None:
-    console.print(f"\n[red]Left, {len(refused)} in all:[/red]")
-    for each in refused:
-        _line(console, "!", each.left)
-        console.print(f"      {each.why}", markup=False, emoji=False)
-    console.print("Remove what holds them, and run this again.")
-
-
-def _line(console: Console, mark: str, left: Left) -> None:
-    # An ARN may have `:secret:` in it, which is an emoji to rich.
-    console.print(f" {mark}  {left.kind:<20} {left.id}", markup=False, emoji=False)
-
-
-def _count(left: Sequence[Left]) -> str:
-    machines = sum(each.kind == "instance" for each in left)
-    running = f" ({machines} of them instances)" if machines else ""
-    return f"{len(left)} thing{'s' * (len(left) != 1)}{running}"

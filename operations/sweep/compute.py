@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from operations.sweep.kinds import Client, Found, Kind, Scope, bears, by_filter, pages, tag_filter
+from operations.sweep.kinds import Client, Kind, Scope, bears, by_filter, pages, tag_filter
+from operations.sweeping import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from operations.sweep.kinds import (
-    Client,
-    Found,
-    Kind,
-    Scope,
-    bears,
-    is_gone,
-    pages,
-    tag_filter,
-    value_of,
-)
+from operations.sweep.kinds import Client, Kind, Scope, bears, is_gone, pages, tag_filter, value_of
+from operations.sweeping import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from operations.sweep.kinds import Client, Found, Kind, Scope, pages, tagged
+from operations.sweep.kinds import Client, Kind, Scope, pages, tagged
+from operations.sweeping import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

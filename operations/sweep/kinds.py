@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
 from components.aws import CLUSTER_TAG
+from operations.sweeping import Found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,26 +39,6 @@ class Scope:
         return f"dask-{self.cluster}-"
 
 
-class Found(NamedTuple):
-    """Something that bears the cluster's tag.
-
-    Attributes:
-        id: Its id, name or ARN, as AWS takes it.
-        ending: Whether it has been told to go; it may still hold others.
-    """
-
-    id: str
-    ending: bool = False
-
-
-@dataclass(frozen=True)
-class Left:
-    """The same, with its kind, such as ``security group``."""
-
-    kind: str
-    id: str
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing.
@@ -73,10 +54,6 @@ class Kind:
     service: str
     find: Callable[[Client, Scope], Iterable[Found]]
     delete: Callable[[Client, str], object]
-
-
-class UnsuccessfulError(Exception):
-    """AWS has taken a call that deletes several things, and refused one of them in its answer."""
 
 
 def is_gone(error: ClientError) -> bool:

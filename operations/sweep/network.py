@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from operations.sweep.kinds import Client, Kind, UnsuccessfulError, by_filter, pages
+from operations.sweep.kinds import Client, Kind, by_filter, pages
+from operations.sweeping import UnsuccessfulError
 
 
 def _all_done(answer: dict[str, Any]) -> None:

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from components.aws import CLUSTER_TAG, partition
-from operations.sweep.kinds import (
-    Client,
-    Found,
-    Kind,
-    Scope,
-    bears,
-    is_gone,
-    pages,
-    tagged,
-    value_of,
-)
+from operations.sweep.kinds import Client, Kind, Scope, bears, is_gone, pages, tagged, value_of
+from operations.sweeping import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

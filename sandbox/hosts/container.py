@@ -11,7 +11,7 @@ from sandbox.hosts.root_image import STOP
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.hosts.registries import Registries
+    from sandbox.machine.registries import Registries
 
 _MANAGER: Final = "/etc/systemd/system.conf.d/20-machine.conf"
 

@@ -1,16 +1,14 @@
 """Our own Docker, where no engine of the person's answers."""
 
-import os
-import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Final
 
-from sandbox.hosts import leftovers
-from sandbox.hosts.docker import Docker
 from sandbox.hosts.errors import HostsError
-from sandbox.hosts.lacks import program
+from sandbox.machine import leftovers
+from sandbox.machine.docker import Docker
+from sandbox.machine.programs import program, spawn
 
 START_SECONDS: Final = 60.0
 # It ends its containers first, and waits 15 s for those that do not want to.
@@ -25,25 +23,6 @@ _CHANGES_NOTHING: Final = (
     "--ip-masq=false",
     "--userland-proxy=false",
 )
-
-
-def spawn(command: list[str], log: Path) -> int:
-    """Start a program in a session of its own, and return its pid; it outlives this process."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    return os.posix_spawn(
-        command[0],
-        command,
-        {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-        # Python ignores it, and what it starts would, too.
-        setsigdef=[signal.SIGPIPE],
-        setsigmask=[],
-    )
 
 
 class Daemon:

@@ -12,14 +12,15 @@ import tarfile
 from typing import TYPE_CHECKING, Final
 
 from sandbox.hosts.errors import HostsError
-from sandbox.hosts.registries import Registries
+from sandbox.hosts.names import DIRECT
 from sandbox.hosts.root_image import BUILDER, STOP, changes, labelled
+from sandbox.machine.registries import Registries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sandbox.hosts.docker import Docker
+    from sandbox.machine.docker import Docker
 
 _SECONDS: Final = 1800
 _UNPACKED: Final = "/root/archive"
@@ -64,7 +65,7 @@ def ensure(
     if docker.image_exists(tag):
         return tag
     say(f"building the environment {identity} for hosts")
-    registries = Registries.here()
+    registries = Registries.here(direct=DIRECT)
     name = f"{BUILDER}-{os.getpid()}-{identity}"
     cached, variables = _cached(uv_cache)
     docker.remove(name)

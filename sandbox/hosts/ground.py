@@ -16,12 +16,13 @@ from typing import Final
 
 from sandbox.hosts import nft
 from sandbox.hosts.daemon import Daemon
-from sandbox.hosts.docker import Docker
 from sandbox.hosts.errors import HostsError
-from sandbox.hosts.lacks import lacks, message, program
+from sandbox.hosts.lacks import lacks, message
 from sandbox.hosts.machine import Machine, User
 from sandbox.hosts.names import Names
 from sandbox.hosts.sysctls import FORWARD, Sysctls
+from sandbox.machine.docker import Docker
+from sandbox.machine.programs import program
 
 _BRIDGE_CALLS: Final = Path("/proc/sys/net/bridge")
 

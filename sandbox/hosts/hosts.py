@@ -23,16 +23,17 @@ from sandbox.aws.server.groups.templates import ec2
 from sandbox.aws.server.world import WORLD
 from sandbox.hosts import environment_image, instances
 from sandbox.hosts.container import Given, host_arguments
-from sandbox.hosts.docker_calls import DockerError
 from sandbox.hosts.errors import HostsError
 from sandbox.hosts.host import Host, Spoiled
 from sandbox.hosts.metadata import Metadata
-from sandbox.hosts.names import Names
+from sandbox.hosts.names import DIRECT, Names
 from sandbox.hosts.notices import Notices
 from sandbox.hosts.preparing import prepare
-from sandbox.hosts.registries import Registries
 from sandbox.hosts.root_image import alone
 from sandbox.hosts.wires import Wires
+from sandbox.machine.docker_calls import DockerError
+from sandbox.machine.errors import MachineError
+from sandbox.machine.registries import Registries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,7 @@ class Hosts:
         ready = prepare(folder, cache, say=_LOG.info)
         self._docker = ready.docker
         self._root = ready.root
-        self._given = Given.prepare(self._folder, Registries.here())
+        self._given = Given.prepare(self._folder, Registries.here(direct=DIRECT))
         self._notices = Notices()
         metadata = Metadata(keys.issue, self._notices)
         self._table: dict[str, Host] = {}
@@ -162,7 +163,7 @@ class Hosts:
         except Exception as error:  # noqa: BLE001  (whatever it is: else nobody would see it)
             _LOG.exception("%s does not start", host.instance)
             host.state = "failed"
-            host.reason = str(error) if isinstance(error, HostsError) else repr(error)
+            host.reason = str(error) if isinstance(error, MachineError) else repr(error)
 
     def _start(self, host: Host) -> None:
         with WORLD.clock.lock:
@@ -213,7 +214,7 @@ class Hosts:
                     _LOG.info,
                     label=self._names.label,
                 )
-        except HostsError:
+        except MachineError:
             # The host's own boot will say why, and report it as it would on AWS.
             _LOG.exception("the environment %s cannot be built beforehand", identity)
             return self._root
@@ -250,7 +251,7 @@ class Hosts:
             keys.forget(host.instance)
             self._notices.forget(host.instance)
             self._wires.refresh()
-        except HostsError:
+        except MachineError:
             _LOG.exception("%s cannot be removed", host.instance)
 
     def _watch(self) -> None:

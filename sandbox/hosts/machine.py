@@ -1,10 +1,8 @@
 """Who uses this machine: a file for each rehearsal, under one lock."""
 
 import contextlib
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Final
 
 from sandbox.hosts.errors import HostsError
 from sandbox.hosts.sysctls import BOOT
+from sandbox.machine import lock
 
 RUN: Final = Path("/run/dask-cluster-hosts")
 LOCK_SECONDS: Final = 180.0
@@ -96,33 +95,16 @@ class Machine:
         Raises:
             HostsError: Another one does so for three minutes.
         """
-        until = time.monotonic() + LOCK_SECONDS
-        while (lock := self._lock()) is None:
-            if time.monotonic() > until:
-                raise HostsError(
-                    f"another rehearsal is changing this machine for {LOCK_SECONDS:.0f} s: "
-                    f"see who holds {self.run / 'lock'}"
-                )
-            time.sleep(0.1)
-        try:
-            yield
-        finally:
-            os.close(lock)
+        path = self.run / "lock"
 
-    def _lock(self) -> int | None:
-        """Return a descriptor that holds the lock; closing it lets go."""
-        self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            path = self.run / "lock"
-            lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            with contextlib.suppress(BlockingIOError, FileNotFoundError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The last user removes the folder: the lock of a file that is gone keeps nobody
-                # out.
-                if os.path.samestat(os.fstat(lock), path.stat()):
-                    return lock
-            os.close(lock)
-        return None
+        def busy() -> HostsError:
+            return HostsError(
+                f"another rehearsal is changing this machine for {LOCK_SECONDS:.0f} s: see who "
+                f"holds {path}"
+            )
+
+        with lock.held(path, LOCK_SECONDS, busy):
+            yield
 
 
 def _started(pid: int) -> str | None:

@@ -11,6 +11,8 @@ RESOLVER: Final = "169.254.169.253"
 """The Route 53 Resolver, as on AWS."""
 API: Final = "169.254.169.252"
 """The rehearsal's AWS, as hosts see it. AWS has no such address: its endpoints have names."""
+DIRECT: Final = (METADATA, API, RESOLVER)
+"""All three: hosts reach them through no proxy."""
 
 # On the gateway of a bridge, where the three are really served.
 IMDS_PORT: Final = 8181

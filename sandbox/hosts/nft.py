@@ -8,7 +8,7 @@ from typing import Final
 
 from sandbox.hosts.errors import HostsError
 from sandbox.hosts.firewall import Bridge
-from sandbox.hosts.lacks import program
+from sandbox.machine.programs import program
 
 _SECONDS: Final = 30.0
 _BRIDGE: Final = re.compile(r'"(dc-[0-9a-f]{8})"')

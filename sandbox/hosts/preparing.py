@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sandbox.hosts.docker import Docker
+    from sandbox.machine.docker import Docker
 
 
 @dataclass(frozen=True)

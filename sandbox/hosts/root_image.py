@@ -12,20 +12,17 @@ import fcntl
 import hashlib
 import io
 import os
-import shutil
-import subprocess
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sandbox.hosts import apt_sources
 from sandbox.hosts.errors import HostsError
+from sandbox.machine import apt_sources, debian
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox.hosts.docker import Docker
+    from sandbox.machine.docker import Docker
 
 RECIPE: Final = Path(__file__).with_name("root")
 IMAGES: Final = Path(__file__).parents[2] / "images"
@@ -114,48 +111,12 @@ def _debian(cache: Path, say: Callable[[str], None]) -> Path:
     tar = cache / f"debian-{_debian_hash()}.tar"
     if tar.exists():
         return tar
-    program = shutil.which("mmdebstrap")
-    if program is None:
-        raise HostsError("mmdebstrap is missing: apt-get install mmdebstrap")
     say(f"installing Debian {apt_sources.RELEASE} for hosts: {len(packages())} packages and theirs")
     for old in cache.glob("debian-*.tar*"):
         old.unlink()
-    partial = tar.with_suffix(".tar.partial")
-    with tempfile.TemporaryDirectory() as folder:
-        mirrors = []
-        for n, text in enumerate(apt_sources.sources()):
-            mirrors.append(str(Path(folder) / f"{n}.sources"))
-            Path(mirrors[-1]).write_text(text)
-        _run(_mmdebstrap(program, partial, mirrors))
-    partial.rename(tar)
-    return tar
-
-
-def _mmdebstrap(program: str, target: Path, mirrors: list[str]) -> list[str]:
     trims = _words(RECIPE / "trim.txt")
-    options = [
-        f"--dpkgopt=path-include={each[1:]}" if each[0] == "!" else f"--dpkgopt=path-exclude={each}"
-        for each in trims
-    ]
-    return [
-        program,
-        "--mode=root",
-        "--variant=minbase",
-        "--format=tar",
-        f"--include={','.join(packages())}",
-        *options,
-        apt_sources.RELEASE,
-        str(target),
-        *mirrors,
-    ]
-
-
-def _run(argv: list[str]) -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(argv, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        said = "\n".join(done.stderr.strip().splitlines()[-8:])
-        raise HostsError(f"the Debian root of hosts cannot be made: mmdebstrap says\n{said}")
+    debian.make(tar, packages(), trims=trims, what="the Debian root of hosts")
+    return tar
 
 
 def _finish(docker: Docker, tar: Path, tag: str, label: str) -> None:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Final
 
 from sandbox.aws.server.world import WORLD
 from sandbox.hosts import firewall, instances, nft, security_groups
-from sandbox.hosts.errors import HostsError
 from sandbox.hosts.firewall import Bridge, HostNet
 from sandbox.hosts.gateway import Gateway
 from sandbox.hosts.ground import check_range
+from sandbox.machine.errors import MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.hosts.aws_api import Application
-    from sandbox.hosts.docker import Docker
     from sandbox.hosts.instances import Instance
     from sandbox.hosts.metadata import Metadata
     from sandbox.hosts.names import Names
+    from sandbox.machine.docker import Docker
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Wires:
                     return
                 try:
                     self.refresh()
-                except HostsError:
+                except MachineError:
                     _LOG.exception("the firewall does not follow the security groups")
 
         threading.Thread(target=follow, name="firewall", daemon=True).start()
@@ -144,5 +144,5 @@ class Wires:
         self._ended = True
         self._changed.set()
         for gateway in self._gateways.values():
-            with contextlib.suppress(HostsError):
+            with contextlib.suppress(MachineError):
                 gateway.stop()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 from components.archive import pack
@@ -41,3 +43,11 @@ def test_a_host_finds_the_identity_that_the_program_found(tmp_path: Path) -> Non
         check=True,
     )
     assert done.stdout == here.stdout
+
+
+def test_what_builds_images_is_in_no_archive() -> None:
+    """Else an edit of the Dockerfile would replace the scheduler of each stack on AWS."""
+    with tarfile.open(fileobj=io.BytesIO(pack({}, root=ROOT))) as tar:
+        names = tar.getnames()
+    assert "environment/install.sh" in names
+    assert not [name for name in names if "Dockerfile" in name or name.startswith("jupyter")]

@@ -77,6 +77,16 @@ def test_our_own_files_and_compiled_code_are_in_it(environment: Path) -> None:
         assert sources <= compiled
 
 
+def test_another_member_of_the_lock_is_exported() -> None:
+    done = run_install("--export", "--package", "dask-jupyter")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"(?m)^jupyterlab==\S+ \\\n +--hash=sha256:", done.stdout)
+    assert "jupyterlab==" not in run_install("--export").stdout
+    refused = run_install("--identity", "--package", "dask-jupyter")
+    assert refused.returncode == 2
+    assert "--package goes with --export" in refused.stderr
+
+
 def test_programs_run_after_the_folder_got_its_name(environment: Path) -> None:
     done = subprocess.run(
         [str(environment / "bin" / "dask"), "--version"],

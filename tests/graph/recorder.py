@@ -30,7 +30,7 @@ from pulumi.runtime.stack import Stack
 from components import archive, environment
 from components.settings import PROJECT
 from components.settings.stack_file import read
-from tests.graph.aws_outputs import answer
+from tests.graph.cloud_outputs import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,6 +76,10 @@ class Resource:
     @property
     def is_aws(self) -> bool:
         return self.type.startswith("aws:")
+
+    @property
+    def is_kubernetes(self) -> bool:
+        return self.type.startswith("kubernetes:")
 
     @property
     def label(self) -> str:
@@ -248,7 +252,8 @@ def _build(values: Mapping[str, Any], stack: str) -> Graph:
     def program() -> pulumi.Output[Any]:
         with warnings.catch_warnings():
             # The SDK warns of types of its own while it is imported.
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module="pulumi_aws")
+            for sdk in ("pulumi_aws", "pulumi_kubernetes"):
+                warnings.filterwarnings("ignore", category=DeprecationWarning, module=sdk)
             runpy.run_path(str(ROOT / "__main__.py"))
         root = runtime.get_root_resource()
         assert isinstance(root, Stack)

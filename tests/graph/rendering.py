@@ -7,6 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,6 +19,12 @@ Rendered = dict[str, Any]
 # Outputs that other resources are given; what a resource is called, the stack file says.
 _ALIASES = ("id", "arn", "name", "bucket", "certificate", "private_key", "dnsName", "mountName")
 _SHORTEST_ALIAS = 8
+# Hashes of what is under `images/`, by their keys.
+_HASHES = {
+    "jupyter": re.compile("[0-9a-f]{64}"),
+    "revision": re.compile("[0-9a-f]{16}"),
+    "dask-cluster/fingerprint": re.compile("[0-9a-f]{16}"),
+}
 _PARAMETERS = re.compile(r"<<'END'\n(.*?)\nEND\n", re.DOTALL)
 
 
@@ -46,8 +54,15 @@ def boot_parameters(user_data: str) -> dict[str, str]:
 def _component(graph: Graph, resource: Resource) -> str:
     """Return the name of the part of a cluster to which a resource belongs."""
     above = [resource, *graph.parents(resource)]
-    parts = [each for each in above if each.type.startswith("dask-cluster:aws:")]
-    return parts[0].type.rpartition(":")[2] if parts else "Vm"
+    ours = ("dask-cluster:aws:", "dask-cluster:kubernetes:", "dask-cluster:platforms:")
+    parts = [each for each in above if each.type.startswith(ours)]
+    return parts[0].type.rpartition(":")[2] if parts else _platform(graph)
+
+
+def _platform(graph: Graph) -> str:
+    """Return the component of what stands above it: the provider, and the cluster itself."""
+    (platform,) = graph.of("platforms:Vm", "platforms:Kubernetes")
+    return platform.type.rpartition(":")[2]
 
 
 def _short(resource: Resource) -> str:
@@ -59,7 +74,8 @@ def _short(resource: Resource) -> str:
 def _names(graph: Graph) -> Iterator[tuple[str, str]]:
     """Yield every output that is known by its look, and what to write for it; longest first."""
     seen: dict[str, str] = {}
-    for resource in graph.resources:
+    # On Kubernetes the program chooses all names, and there are no ids.
+    for resource in (each for each in graph.resources if not each.is_kubernetes):
         for key in _ALIASES:
             value = str(resource.outputs.get(key, ""))
             # A name that the program chose is itself to be seen.
@@ -75,6 +91,8 @@ def _entry(graph: Graph, resource: Resource) -> Rendered:
         inputs["userData"] = boot_parameters(inputs["userData"])
     if "contentBase64" in inputs:
         inputs["contentBase64"] = "<the archive>"
+    if "dask.yaml" in inputs.get("data", {}):
+        inputs["data"] = {"dask.yaml": yaml.safe_load(inputs["data"]["dask.yaml"])}
     if "recipe" in inputs:
         inputs["recipe"] = "<identity>"
     options = dict(_options(graph, resource))
@@ -100,7 +118,10 @@ def _options(graph: Graph, resource: Resource) -> Iterator[tuple[str, Any]]:
 
 def _replaced(value: Any, names: dict[str, str]) -> Any:  # noqa: ANN401  # JSON
     if isinstance(value, dict):
-        return {key: _replaced(each, names) for key, each in value.items()}
+        return {
+            key: f"<{key}>" if _is_hash(key, each) else _replaced(each, names)
+            for key, each in value.items()
+        }
     if isinstance(value, list):
         return [_replaced(each, names) for each in value]
     if not isinstance(value, str):
@@ -111,3 +132,7 @@ def _replaced(value: Any, names: dict[str, str]) -> Any:  # noqa: ANN401  # JSON
     if value.startswith("{") and value.endswith("}") and value != "{}":
         return {"JSON": json.loads(value)}
     return value
+
+
+def _is_hash(key: str, value: object) -> bool:
+    return key in _HASHES and isinstance(value, str) and bool(_HASHES[key].fullmatch(value))

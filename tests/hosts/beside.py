@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine import Project, Stack
 from operations import rehearsed
-from operations.rehearse import Rehearsal
+from operations.rehearse_aws import AwsRehearsal
 from operations.stacks import Opened
 from tests.sandbox.rehearsed import ROOT
 
@@ -18,7 +18,7 @@ def main() -> int:
     project = dataclasses.replace(Project.load(ROOT), stack_directory=Path(stacks))
     file = Path(stacks) / f"Pulumi.{name}.yaml"
     opened = Opened(project, Stack(project, name, home=Path(home)), file)
-    return rehearsed.run(Rehearsal(opened), words)
+    return rehearsed.run(AwsRehearsal(opened), words)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias
 from unittest.mock import patch
@@ -15,24 +16,41 @@ if TYPE_CHECKING:
 Callers: TypeAlias = "dict[str, dict[str, str] | None]"
 """By a name for each, what `tests.hosts.knock` takes."""
 
+# What each of them meets: an alert of TLS, or nothing.
+MET = {
+    "right": "answer",
+    "of another cluster": "TLSV1_ALERT_UNKNOWN_CA",
+    "of another cluster of this name": "TLSV1_ALERT_DECRYPT_ERROR",
+    "expired": "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+    "without a certificate": "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+    "old TLS": "TLSV1_ALERT_PROTOCOL_VERSION",
+    "plain tcp": "silence",
+}
+# And as a client of Dask, which speaks the highest version that there is, whatever else it might.
+COMPUTED = dict.fromkeys(MET, "refused") | {"right": 3, "old TLS": 3}
+
 _DAYS = certificates.CERTIFICATE_DAYS + 1
 
 
-def callers(certificate: str, key: str) -> Callers:
+def callers(stack: str, state: Mapping[str, Any]) -> Callers:
     """Return one who may come in, and all others.
 
     Args:
-        certificate: Of the cluster's own authority.
-        key: Of the same, which is in the state alone.
+        stack: The stack's name.
+        state: Of the cluster, with its secrets in clear: the key of its authority is nowhere else.
     """
+    resources = state["deployment"]["resources"]
+    (found,) = [each for each in resources if each["type"].endswith("certificates:Authority")]
+    certificate = found["outputs"]["certificate"]
+    key = json.loads(found["outputs"]["private_key"]["plaintext"])
     authority = {"certificate": certificate, "private_key": key}
     right = _issue(authority)
     with patch.object(certificates, "dt", _clock(dt.datetime.now(dt.UTC) - dt.timedelta(_DAYS))):
         expired = _issue(authority)
     return {
         "right": right,
-        "of another cluster": _issue(_authority("prod authority")),
-        "of another cluster of this name": _issue(_authority("dev authority")),
+        "of another cluster": _issue(_authority("another authority")),
+        "of another cluster of this name": _issue(_authority(f"{stack} authority")),
         "expired": expired,
         "without a certificate": {"ca": certificate},
         "old TLS": {**right, "most": "TLSv1_2"},

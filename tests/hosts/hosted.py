@@ -8,14 +8,14 @@ import subprocess
 import sys
 import time
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from sandbox.hosts import ground
-from sandbox.hosts.docker import Docker
+from sandbox.machine.docker import Docker
+from tests.running import Beside
 from tests.sandbox.rehearsed import ROOT, Rehearsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.aws.server.starter import Instances
@@ -89,7 +89,8 @@ class Hosted(Rehearsed):
 
     def beside(self, *words: str) -> Beside:
         """Start a command beside the cluster, in its environment, where `Client()` connects."""
-        return Beside(self, words)
+        command = [*BESIDE, str(self.home), str(self.stacks), self.name, *words]
+        return Beside(command, ROOT)
 
     def python(self, program: str, *, seconds: float = WAIT_SECONDS) -> Any:  # noqa: ANN401
         """Run a program beside the cluster; return what its last line says, as JSON."""
@@ -111,57 +112,3 @@ def free_range() -> str:
     part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     free = (IPv4Network(f"10.{n}.0.0/16") for n in range(64 + 40 * part, 104 + 40 * part))
     return str(next(one for one in free if not any(map(one.overlaps, taken))))
-
-
-class Beside:
-    """A command that runs beside a cluster; one that a test leaves is ended."""
-
-    def __init__(self, stack: Hosted, words: tuple[str, ...]) -> None:
-        self._process = subprocess.Popen(
-            [*BESIDE, str(stack.home), str(stack.stacks), stack.name, *words],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.said: list[str] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-        self._process.communicate()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def lines(self) -> Iterator[str]:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.said.append(line)
-            yield line.rstrip("\n")
-
-    def wait_for(self, said: str) -> None:
-        """Return when the command has printed a line; it must not end before."""
-        for line in self.lines():
-            if line == said:
-                return
-        raise AssertionError(f"it ended without {said!r}:\n{''.join(self.said)}")
-
-    def tell(self, line: str = "go") -> None:
-        """Write a line to the command."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-
-    def result(self, seconds: float = WAIT_SECONDS) -> Any:  # noqa: ANN401
-        """Return what the last line says, as JSON, when the command has gone well."""
-        out, _ = self._process.communicate(timeout=seconds)
-        self.said.extend(out.splitlines(keepends=True))
-        assert self._process.returncode == 0, "".join(self.said)
-        return json.loads(self.said[-1])

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.hosts import firewall, ground, leftovers, nft
+from sandbox.hosts import firewall, ground, nft
 from sandbox.hosts.daemon import Daemon
-from sandbox.hosts.docker import Docker
 from sandbox.hosts.errors import HostsError
 from sandbox.hosts.firewall import Bridge, HostNet
 from sandbox.hosts.ground import Ground
-from sandbox.hosts.lacks import program
 from sandbox.hosts.machine import Machine
 from sandbox.hosts.names import Names
+from sandbox.machine import leftovers
+from sandbox.machine.docker import Docker
+from sandbox.machine.programs import program
 from tests.hosts.namespaces import Space
 
 pytestmark = pytest.mark.skipif(

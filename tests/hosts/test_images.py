@@ -17,14 +17,14 @@ from sandbox.hosts import environment_image, root_image
 from sandbox.hosts.container import Given, host_arguments
 from sandbox.hosts.errors import HostsError
 from sandbox.hosts.ground import Ground, undo
-from sandbox.hosts.lacks import program
-from sandbox.hosts.registries import Registries
+from sandbox.machine.programs import program
+from sandbox.machine.registries import Registries
 from tests.conftest import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.hosts.docker import Docker
+    from sandbox.machine.docker import Docker
 
 pytestmark = [
     pytest.mark.skipif(

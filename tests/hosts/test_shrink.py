@@ -5,24 +5,21 @@ One cluster for all of them, one after the other; each begins when the group is 
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.hosts.load import FINISHED
+from tests.running import loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.hosts.hosted import Beside, Hosted
+    from tests.hosts.hosted import Hosted
+    from tests.running import Load
 
 # A spot instance has two minutes from its notice, and the next one has to boot.
 pytestmark = pytest.mark.timeout(900)
-
-# Reasons of drains as keywords.
-SPELLED = {"auto_scaling": "auto scaling", "scale_in": "scale-in"}
 
 
 @pytest.fixture(scope="module")
@@ -34,53 +31,10 @@ def stack(hosted: Callable[[str], Hosted]) -> Hosted:
     return stack
 
 
-class Load:
-    """Data and tasks on a cluster; see `tests.hosts.load`."""
-
-    def __init__(self, stack: Hosted, program: Beside, before: int) -> None:
-        self._stack = stack
-        self._program = program
-        self._before = before
-
-    def found(self) -> dict[str, Any]:
-        """Return what the program finds when all is done; every value has to be right."""
-        self._program.tell()
-        found: dict[str, Any] = self._program.result()
-        values = {name: found[name] for name in ("scattered", "finished", "worked")}
-        assert values == dict.fromkeys(values, True)
-        # More than were there from the start: work went on meanwhile.
-        assert found["tasks"] > self._before
-        return found
-
-    def check(self, **drained: int) -> None:
-        """Nothing was lost or done twice, and so many workers were drained for these reasons."""
-        found = self.found()
-        assert found["again"] == []
-        assert found["runs"] == {"1": found["tasks"]}
-        counters = found["counters"]
-        reasons = {SPELLED.get(reason, reason): count for reason, count in drained.items()}
-        assert counters.pop("drained_workers") == reasons
-        # Of the rest only what was handed over: nobody died, nothing was lost or interrupted.
-        assert counters.keys() == {"drained_keys", "drained_bytes"}
-
-
 @pytest.fixture
-def load(stack: Hosted, request: pytest.FixtureRequest) -> Iterator[Callable[..., Load]]:
+def load(stack: Hosted) -> Iterator[Callable[..., Load]]:
     """Return what puts a load on a cluster, once it has so many workers."""
-    # All hosts have this folder in common.
-    folder = stack.folder / "aws" / "hosts" / "efs" / request.node.name
-    folder.mkdir()
-    # Dask runs under a user of its own there.
-    folder.chmod(0o777)
-    with contextlib.ExitStack() as programs:
-
-        def begin(workers: int, *, keys: int = 1_000, tasks: int = 10) -> Load:
-            numbers = map(str, (workers, keys, tasks))
-            words = ("python", "-m", "tests.hosts.load", folder.name, *numbers)
-            program = programs.enter_context(stack.beside(*words))
-            program.wait_for("loaded")
-            return Load(stack, program, FINISHED + tasks)
-
+    with loads(stack.beside) as begin:
         yield begin
 
 
@@ -127,7 +81,7 @@ def test_fewer_workers_in_the_stack_file(stack: Hosted, load: Callable[..., Load
     stack.edit(workers=2)
     assert stack.up().changed == {"update": ["dask-dev-worker Group"]}
     stack.until(lambda: len(stack.hosts("worker")) == 2, "two hosts are left")
-    load_.check(auto_scaling=4)
+    load_.check({"auto scaling": 4})
     assert workers(stack) < before
 
 
@@ -136,7 +90,7 @@ def test_a_unit_that_is_stopped(stack: Hosted, load: Callable[..., Load]) -> Non
     load_ = load(2)
     stack.inside(one, "systemctl", "stop", "dask-worker")
     assert unit(stack, one) == "inactive"
-    load_.check(SIGTERM=1)
+    load_.check({"SIGTERM": 1})
     stack.inside(one, "systemctl", "start", "dask-worker")
 
 
@@ -147,7 +101,7 @@ def test_the_terminate_hook(stack: Hosted, load: Callable[..., Load]) -> None:
         InstanceId=one, ShouldDecrementDesiredCapacity=False
     )
     gone(stack, one)
-    load_.check(auto_scaling=1)
+    load_.check({"auto scaling": 1})
     new(stack, one, other)
 
 
@@ -174,7 +128,7 @@ def test_a_spot_notice(stack: Hosted, load: Callable[..., Load]) -> None:
     stack.until(lambda: unit(stack, one) == "inactive", "it has drained")
     # EC2 takes it back two minutes after the notice, and not before.
     assert one in workers(stack)
-    load_.check(spot=1)
+    load_.check({"spot": 1})
     gone(stack, one)
     new(stack, one, other)
 
@@ -185,7 +139,7 @@ def test_the_scaler(stack: Hosted, load: Callable[..., Load]) -> None:
     stack.edit(workers=1, maxWorkers=3)
     stack.up()
     stack.until(lambda: len(stack.hosts("worker")) == 1, "the other one was not needed")
-    load_.check(scale_in=1)
+    load_.check({"scale-in": 1})
 
 
 def test_a_lifetime(stack: Hosted, load: Callable[..., Load]) -> None:

@@ -22,7 +22,7 @@ from sandbox.hosts.sysctls import LEAST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.hosts.docker import Docker
+    from sandbox.machine.docker import Docker
     from tests.hosts.hosted import Hosted
 
 pytestmark = pytest.mark.timeout(1200)

@@ -1,8 +1,9 @@
-"""A throw-away CA and one certificate for each role."""
+"""A throw-away CA and one certificate for each role, on loopback."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROLES = ("scheduler", "worker", "client")
+LOOPBACK = x509.IPAddress(ip_address("127.0.0.1"))
 
 
 def write_certificates(folder: Path) -> Path:
@@ -51,6 +53,7 @@ def _certificate(
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([LOOPBACK]), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
 

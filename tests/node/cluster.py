@@ -6,6 +6,8 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Self
 
+from distributed import Client, Security
+
 from tests.environment.built import clean_environ, wait_for
 from tests.node.certificates import ROLES
 
@@ -140,3 +142,14 @@ class Cluster:
         tls = {"ca-file": f"{certificates}/ca.pem", **roles}
         # JSON is YAML.
         self.config.write_text(json.dumps({"distributed": {"comm": {"tls": tls}}}))
+
+
+def connect(cluster: Cluster, certificates: Path) -> Client:
+    """Return a client of a cluster that runs."""
+    security = Security(
+        tls_ca_file=str(certificates / "ca.pem"),
+        tls_client_cert=str(certificates / "client.pem"),
+        tls_client_key=str(certificates / "client.key"),
+        require_encryption=True,
+    )
+    return Client(cluster.address, security=security, timeout=30)

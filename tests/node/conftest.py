@@ -7,6 +7,7 @@ import pytest
 from tests.environment.built import change_packages, linked_copy, shared_environment
 from tests.node.certificates import write_certificates
 from tests.node.cluster import Cluster
+from tests.node.kube_server import FakeKubernetes, in_pod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,3 +55,12 @@ def cluster(environment: Path, certificates: Path, tmp_path: Path) -> Iterator[C
     """A cluster of the test's own, with nothing started."""
     with Cluster(environment, certificates, tmp_path) as ready:
         yield ready
+
+
+@pytest.fixture
+def kubernetes(
+    monkeypatch: pytest.MonkeyPatch, certificates: Path, tmp_path: Path
+) -> Iterator[FakeKubernetes]:
+    """An API server, as if this process were in a pod."""
+    with in_pod(monkeypatch, certificates, tmp_path) as server:
+        yield server

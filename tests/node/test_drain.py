@@ -10,28 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from distributed import Client, Security, wait
+from distributed import wait
 
 from tests.environment.built import wait_for
-from tests.node.cluster import Cluster
+from tests.node.cluster import Cluster, connect
 from tests.node.draining import read_counters
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
+    from distributed import Client
+
 DONE, AGAIN = 0, 75
 STAYING = 2
-
-
-def connect(cluster: Cluster, certificates: Path) -> Client:
-    security = Security(
-        tls_ca_file=str(certificates / "ca.pem"),
-        tls_client_cert=str(certificates / "client.pem"),
-        tls_client_key=str(certificates / "client.key"),
-        require_encryption=True,
-    )
-    return Client(cluster.address, security=security, timeout=30)
 
 
 @pytest.fixture(scope="module")

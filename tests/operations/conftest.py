@@ -10,6 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from sandbox.aws import server
 from tests.node.certificates import write_certificates
+from tests.operations.kubernetes import Kubernetes
 from tests.operations.project import Project, copy_checkout
 from tests.operations.session_manager import SessionManager
 from tests.operations.sweeping import Cloud
@@ -125,6 +126,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(tmp_path: Path, checkout: Path, moto: str) -> Project:
     return Project.prepare(tmp_path, checkout, moto)
+
+
+@pytest.fixture
+def kubernetes(project: Project) -> Iterator[Kubernetes]:
+    """A Kubernetes with cluster dev in it, which is the project's stack."""
+    made = Kubernetes()
+    made.put_cluster()
+    with made.serve(project):
+        yield made
 
 
 @pytest.fixture(scope="session")

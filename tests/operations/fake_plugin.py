@@ -19,40 +19,18 @@ import threading
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.operations.forwarding import carry, note, say
+
+LOG = "FAKE_PLUGIN_LOG"
 BY_NAME = "AWS_SSM_START_SESSION_RESPONSE"
 KIND = os.environ.get("FAKE_PLUGIN", "").split()
 
 
-def note(**what: object) -> None:
-    with Path(os.environ["FAKE_PLUGIN_LOG"]).open("a") as log:
-        log.write(json.dumps({"pid": os.getpid(), **what}) + "\n")
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def pump(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-
-
 def forward(near: socket.socket, port: int) -> None:
-    far = socket.create_connection(("127.0.0.1", port))
-    both = [threading.Thread(target=pump, args=pair) for pair in ((near, far), (far, near))]
-    for each in both:
-        each.start()
-    for each in both:
-        each.join()
-    near.close()
-    far.close()
+    carry(near, port)
     if "short" in KIND:
-        note(ended="timeout")
+        note(LOG, ended="timeout")
         os._exit(0)
 
 
@@ -60,7 +38,7 @@ def end(*_: object) -> None:
     if "stubborn" in KIND:
         return
     say("Terminate signal received, exiting.")
-    note(ended="SIGINT")
+    note(LOG, ended="SIGINT")
     os._exit(0)
 
 
@@ -73,6 +51,7 @@ def main() -> None:
     session = json.loads(os.environ.pop(BY_NAME) if by_name else response)
     asked = json.loads(request)
     note(
+        LOG,
         by_name=by_name,
         session=session,
         region=region,

@@ -1,4 +1,4 @@
-"""A checkout with a stack for AWS, and programs around it that stand for Pulumi's and AWS's."""
+"""A checkout with a stack that is elsewhere, and stand-ins for the programs that reach it."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ class Project:
             (folder / name).mkdir()
         made.place("pulumi", HERE / "fake_pulumi.py")
         made.place("session-manager-plugin", HERE / "fake_plugin.py")
+        made.place("kubectl", HERE / "fake_kubectl.py")
         made.environ = {
             **{k: v for k, v in clean_environ().items() if not k.startswith(("AWS_", "PULUMI_"))},
             "HOME": str(folder / "home"),
@@ -81,6 +82,7 @@ class Project:
             "FAKE_PULUMI": str(folder / "outputs.json"),
             "FAKE_PULUMI_LOG": str(folder / "pulumi.json"),
             "FAKE_PLUGIN_LOG": str(folder / "plugin.jsonl"),
+            "FAKE_KUBECTL_LOG": str(folder / "kubectl.jsonl"),
         }
         return made
 
@@ -117,7 +119,14 @@ class Project:
 
     def plugins(self) -> list[dict[str, Any]]:
         """Return what the plugins noted: their starts and their ends."""
-        log = self.outside / "plugin.jsonl"
+        return self._notes("plugin.jsonl")
+
+    def kubectls(self) -> list[dict[str, Any]]:
+        """Return what the kubectls that forward noted: their starts and their ends."""
+        return self._notes("kubectl.jsonl")
+
+    def _notes(self, name: str) -> list[dict[str, Any]]:
+        log = self.outside / name
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""Servers of JSON on loopback, for what stands in for a service of AWS's."""
+"""Servers of JSON on loopback, for what stands in for a service of AWS's, or for Kubernetes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads and answers calls of AWS's JSON protocol."""
+    """Reads and answers calls of a JSON protocol: AWS's, where nothing else is said."""
+
+    content_type = "application/x-amz-json-1.1"
 
     def get(self) -> None:
         self.answer(404, {})
@@ -26,6 +28,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.post()
 
+    def delete(self) -> None:
+        self.answer(404, {})
+
+    def do_DELETE(self) -> None:
+        self.delete()
+
     @property
     def operation(self) -> str:
         return str(self.headers["X-Amz-Target"].rpartition(".")[2])
@@ -37,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, code: int, answer: object) -> None:
         text = json.dumps(answer).encode()
         self.send_response(code)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Type", self.content_type)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)

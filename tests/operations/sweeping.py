@@ -12,7 +12,7 @@ from sandbox.aws import server
 from sandbox.aws.server.starter import request
 
 if TYPE_CHECKING:
-    from operations.sweep.kinds import Left
+    from operations.sweeping import Left
     from tests.sandbox.rehearsed import Rehearsed
 
 REGION = "us-east-2"

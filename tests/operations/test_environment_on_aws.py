@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from operations import remote
+from operations import on_aws, remote
+from operations.clusters import Cluster, Typed
 from operations.stacks import CommandError, open_stack
 from tests.operations.project import IDENTITY, OUTPUTS
 
@@ -24,7 +25,7 @@ case $2 in --extra) echo "$1 $2 $(cat "$3")" ;; *) echo "$1" ;; esac >> "$RECIPE
 mkdir -p "$1" && touch "$1/environment.json"
 """
 
-TYPED = remote.Typed(up="pulumi up -s dev", status="dask-cluster status dev")
+TYPED = Typed(up="pulumi up -s dev", status="dask-cluster status dev")
 
 
 @pytest.fixture
@@ -88,4 +89,4 @@ def test_it_cannot_be_built(
 def test_a_stack_of_this_machine(opened: Opened, project: Project) -> None:
     project.edit(platform="local", workers=1)
     with pytest.raises(CommandError, match=r"^stack `dev` is not on AWS\.$"):
-        remote.run(opened, OUTPUTS, ["true"], clients=None, reach=None, typed=TYPED)  # type: ignore[arg-type]
+        on_aws.run(Cluster(opened, OUTPUTS, TYPED), ["true"])

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from operations import rehearse
-from operations.rehearse import HOSTS_PLUGINS, PLUGINS, Rehearsal
+from operations import rehearse_aws
+from operations.rehearse import Asked
+from operations.rehearse_aws import HOSTS_PLUGINS, PLUGINS, AwsRehearsal
 from operations.stacks import CommandError, open_stack
 from sandbox.aws import server
 from sandbox.hosts.errors import HostsError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.operations.project import Project
 
+HOSTS = Asked(hosts=True)
 NONE_YET = f"  {COMMAND} rehearse dev destroy\n  {COMMAND} rehearse dev up --hosts"
 
 
@@ -86,28 +88,28 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Server:
     made = Server()
     for name in ("find", "start", "stop"):
         monkeypatch.setattr(server, name, getattr(made, name))
-    monkeypatch.setattr(rehearse, "request", made.request)
-    monkeypatch.setattr(rehearse, "_undo", made.undo)
+    monkeypatch.setattr(rehearse_aws, "request", made.request)
+    monkeypatch.setattr(rehearse_aws, "_undo", made.undo)
     # It changes this process's variables.
     monkeypatch.setattr(os, "environ", os.environ.copy())
     return made
 
 
 @pytest.fixture
-def rehearsal(project: Project, monkeypatch: pytest.MonkeyPatch) -> Rehearsal:
+def rehearsal(project: Project, monkeypatch: pytest.MonkeyPatch) -> AwsRehearsal:
     """One that has not begun; a folder of its own."""
     (project.directory / ".dask-cluster").unlink()
     monkeypatch.chdir(project.directory)
-    return Rehearsal(open_stack("dev"))
+    return AwsRehearsal(open_stack("dev"))
 
 
 def said(_line: str) -> None:
     """Hear what takes a while."""
 
 
-def test_hosts_are_chosen_once(rehearsal: Rehearsal, served: Server) -> None:
-    assert rehearsal.instances is None
-    rehearsal.begin(hosts=True)
+def test_hosts_are_chosen_once(rehearsal: AwsRehearsal, served: Server) -> None:
+    assert rehearsal.known is None
+    rehearsal.begin(HOSTS)
     assert rehearsal.has_hosts
     assert os.environ["PATH"].split(":")[:2] == [str(PLUGINS), str(HOSTS_PLUGINS)]
     rehearsal.begin()
@@ -117,31 +119,31 @@ def test_hosts_are_chosen_once(rehearsal: Rehearsal, served: Server) -> None:
     assert served.did == ["start hosts", "start hosts"]
 
 
-def test_no_hosts_for_what_began_without(rehearsal: Rehearsal, served: Server) -> None:
+def test_no_hosts_for_what_began_without(rehearsal: AwsRehearsal, served: Server) -> None:
     rehearsal.begin()
     assert str(HOSTS_PLUGINS) not in os.environ["PATH"]
     with pytest.raises(CommandError) as refused:
-        rehearsal.begin(hosts=True)
+        rehearsal.begin(HOSTS)
     assert refused.value.code == 2
     assert str(refused.value) == (
         "the rehearsal of `dev` has begun without hosts, and gets none by an `up`. End it, and "
-        f"begin anew:\n{rehearsal.anew()}"
+        f"begin anew:\n{rehearsal._anew()}"
     )
     rehearsal.end(said)
-    rehearsal.begin(hosts=True)
+    rehearsal.begin(HOSTS)
     assert served.did == ["start guests", "stop", "start hosts"]
 
 
-def test_the_end_undoes_what_hosts_needed(rehearsal: Rehearsal, served: Server) -> None:
-    rehearsal.begin(hosts=True)
+def test_the_end_undoes_what_hosts_needed(rehearsal: AwsRehearsal, served: Server) -> None:
+    rehearsal.begin(HOSTS)
     rehearsal.begin(end=True)
     rehearsal.end(said)
     assert served.did == ["start hosts", "stop", "undo"]
     assert not rehearsal.folder.parent.exists()
 
 
-def test_the_end_of_what_was_killed(rehearsal: Rehearsal, served: Server) -> None:
-    rehearsal.begin(hosts=True)
+def test_the_end_of_what_was_killed(rehearsal: AwsRehearsal, served: Server) -> None:
+    rehearsal.begin(HOSTS)
     served.instances = None
     rehearsal.begin(end=True)
     assert served.did == ["start hosts", "start records"]
@@ -153,8 +155,8 @@ def test_the_end_of_what_was_killed(rehearsal: Rehearsal, served: Server) -> Non
     assert not rehearsal.exists
 
 
-def test_what_stays_is_tried_again(rehearsal: Rehearsal, served: Server) -> None:
-    rehearsal.begin(hosts=True)
+def test_what_stays_is_tried_again(rehearsal: AwsRehearsal, served: Server) -> None:
+    rehearsal.begin(HOSTS)
     served.stuck = "a container does not end"
     with pytest.raises(CommandError, match="a container does not end"):
         rehearsal.end(said)
@@ -164,34 +166,34 @@ def test_what_stays_is_tried_again(rehearsal: Rehearsal, served: Server) -> None
     assert not rehearsal.exists
 
 
-def test_hosts_that_cannot_be(rehearsal: Rehearsal, served: Server) -> None:
+def test_hosts_that_cannot_be(rehearsal: AwsRehearsal, served: Server) -> None:
     served.broken = "hosts need root"
     with pytest.raises(CommandError, match="hosts need root"):
-        rehearsal.begin(hosts=True)
+        rehearsal.begin(HOSTS)
     assert served.did == ["undo"]
-    assert rehearsal.instances is None
+    assert rehearsal.known is None
     served.broken = ""
     rehearsal.begin()
     assert served.did == ["undo", "start guests"]
 
 
-def test_hosts_that_can_be_no_longer(rehearsal: Rehearsal, served: Server) -> None:
-    rehearsal.begin(hosts=True)
+def test_hosts_that_can_be_no_longer(rehearsal: AwsRehearsal, served: Server) -> None:
+    rehearsal.begin(HOSTS)
     served.instances, served.broken = None, "there is no nft"
     with pytest.raises(CommandError, match="there is no nft"):
         rehearsal.begin()
     assert rehearsal.has_hosts
 
 
-def test_one_from_before_there_were_hosts(rehearsal: Rehearsal, served: Server) -> None:
+def test_one_from_before_there_were_hosts(rehearsal: AwsRehearsal, served: Server) -> None:
     served.instances = "hosts"
     assert rehearsal.has_hosts
     served.instances = None
-    assert rehearsal.instances is None
-    state = rehearsal._stack()._store._file
+    assert rehearsal.known is None
+    state = rehearsal.stack()._store._file
     state.parent.mkdir(parents=True)
     state.touch()
-    assert rehearsal.instances == "guests"
+    assert rehearsal.known == "guests"
 
 
 @pytest.mark.parametrize("action", ["status", "destroy", "sweep"])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components.settings import ports
-from operations.rehearse import HOSTS_PLUGINS
+from operations.rehearse_aws import HOSTS_PLUGINS
 from tests.environment.built import run_install, wait_for
 from tests.node.cluster import Cluster
 from tests.operations.hosts_table import HostsTable, host

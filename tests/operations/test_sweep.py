@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from operations import sweep
-from operations.sweep.kinds import Found, Kind, Left, Scope
+from operations.sweep.kinds import Kind, Scope
+from operations.sweeping import Found, Left
 from tests.operations.sweeping import (
     ALARM,
     BUDGET,

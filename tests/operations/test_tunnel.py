@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from operations import tunnel
+from operations import carrier, tunnel
 from operations.stacks import CommandError
 from tests.environment.built import wait_for
 
@@ -37,7 +37,7 @@ def forward(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", sessions.endpoint)
     monkeypatch.setenv("FAKE_PLUGIN_PORTS", json.dumps({"8786": 1}))
-    (local,) = tunnel._free_ports(1)
+    (local,) = carrier.free_ports(1)
     clients = boto3.Session(region_name="us-east-2")
     made = tunnel.Forward(8786, local, machine=lambda: "i-0a", clients=clients, folder=tmp_path)
     yield made
@@ -48,7 +48,7 @@ def test_it_does_not_listen_in_time(
     forward: tunnel.Forward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_PLUGIN", "silent")
-    monkeypatch.setattr(tunnel, "OPEN_SECONDS", 0.5)
+    monkeypatch.setattr(carrier, "OPEN_SECONDS", 0.5)
     forward.open()
     with pytest.raises(CommandError) as failed:
         forward.wait()
@@ -100,7 +100,7 @@ def test_a_session_that_cannot_be_ended(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("FAKE_PLUGIN", "stubborn")
-    monkeypatch.setattr(tunnel, "CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr(carrier, "CLOSE_SECONDS", 0.3)
     forward.open()
     forward.wait()
     sessions.refusal = ("AccessDeniedException", "no")
@@ -141,7 +141,7 @@ def test_which_plugins_take_the_session_from_a_variable(
 
 
 def test_free_ports_are_different_and_free() -> None:
-    found = tunnel._free_ports(20)
+    found = carrier.free_ports(20)
     assert len(set(found)) == 20
     for port in found:
         socket.create_server(("127.0.0.1", port)).close()

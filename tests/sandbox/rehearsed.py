@@ -15,7 +15,7 @@ import yaml
 
 from engine import Project, Stack
 from engine.events import StepDone
-from operations.rehearse import surroundings
+from operations.rehearse_aws import surroundings
 from sandbox.aws import server
 from sandbox.aws.server.starter import request
 

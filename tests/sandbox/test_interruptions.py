@@ -24,7 +24,8 @@ from tests.sandbox.rehearsed import ROOT, Rehearsed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from operations.sweep.kinds import Left, Scope
+    from operations.sweep.kinds import Scope
+    from operations.sweeping import Left
     from tests.sandbox.rehearsed import Run
 
 LOG = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from components.settings import (
     PLATFORMS,
     PROJECT,
     Change,
+    KubernetesSettings,
     LocalSettings,
     Settings,
     VmSettings,
@@ -79,9 +80,10 @@ def test_a_readme_without_marks_is_refused() -> None:
 
 
 def rows() -> dict[tuple[str, str], list[str]]:
-    """The rows of the table by key and platform."""
-    lines = [line.strip("| ").split(" | ") for line in document.table().splitlines()[2:]]
-    found = {(key.strip("`"), platform.strip("`")): rest for key, platform, *rest in lines}
+    """The rows of the table by key and platforms."""
+    text = document.table().replace("`", "")
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
+    found = {(key, platforms): rest for key, platforms, *rest in lines}
     assert len(found) == len(lines)
     return found
 
@@ -91,18 +93,22 @@ def test_the_table_says_what_changing_a_key_does() -> None:
     assert said == {
         **dict.fromkeys(
             [("platform", "all"), ("region", "vm"), ("vpc", "vm")]
+            + [(each, "kubernetes") for each in ("context", "namespace")]
             + [(f"vpc.{each}", "vm") for each in ("zones", "cidr", "id", "subnets")],
             Change.REPLACES_EVERYTHING,
         ),
         **dict.fromkeys(
             [("dask", "all"), ("packages", "all")]
             + [(each, "local") for each in ("schedulerPort", "dashboardPort")]
-            + [(each, "vm") for each in ("schedulerInstanceType", "images", "allowedCidrs")],
+            + [(each, "vm") for each in ("schedulerInstanceType", "images", "allowedCidrs")]
+            + [(each, "kubernetes") for each in REPLACES_SCHEDULER_POD],
             Change.REPLACES_SCHEDULER,
         ),
         **dict.fromkeys(
             [("processes", "all"), ("resources", "all"), ("drainTimeout", "all")]
-            + [(each, "local") for each in ("threads", "memory", "lifetime")]
+            + [(each, "local") for each in ("threads", "memory")]
+            + [(each, "kubernetes") for each in ("cpu", "memory", "disk")]
+            + [("lifetime", "local, kubernetes")]
             + [(f"efs.{each}", "vm") for each in ("mount", "id")]
             + [(f"lustre.{each}", "vm") for each in ("mount", "size", "id", "mountName")]
             + [(each, "vm") for each in ROLLS_INSTANCES],
@@ -111,7 +117,8 @@ def test_the_table_says_what_changing_a_key_does() -> None:
         **dict.fromkeys(
             [(each, "all") for each in ("workers", "maxWorkers", "groups")]
             + [(each, "all") for each in ("idleStop", "noClientStop")]
-            + [(each, "vm") for each in IN_PLACE_ON_INSTANCES],
+            + [(each, "vm") for each in IN_PLACE_ON_INSTANCES]
+            + [(each, "kubernetes") for each in IN_PLACE_IN_PODS],
             Change.IN_PLACE,
         ),
     }
@@ -143,17 +150,32 @@ IN_PLACE_ON_INSTANCES = (
     "startTimeout",
     "alarmEmails",
 )
+REPLACES_SCHEDULER_POD = (
+    "imageRepository",
+    "image",
+    "baseImage",
+    "schedulerCpu",
+    "schedulerMemory",
+)
+IN_PLACE_IN_PODS = (
+    "autoscaler",
+    "serviceType",
+    "allowedCidrs",
+    "jupyter",
+    *(f"jupyter.{each}" for each in ("cpu", "memory", "home", "storageClass")),
+    "startTimeout",
+)
 
 
-@pytest.mark.parametrize(("platform", "model"), PLATFORMS.items())
-def test_the_table_has_every_key_with_its_platform(platform: str, model: type[Settings]) -> None:
-    others = [each for name, each in PLATFORMS.items() if name != platform]
-    places = list(rows())
-    for name in model.model_fields:
-        on = {each for key, each in places if key == key_of(name)}
-        shared = all(name in each.model_fields for each in others)
-        # A shared key that means something else on each platform has a row for each.
-        assert on in ([{"all"}, set(PLATFORMS)] if shared else [{platform}]), name
+def test_the_table_has_every_key_with_its_platforms() -> None:
+    models = PLATFORMS.items()
+    for key in {key_of(name) for _, model in models for name in model.model_fields}:
+        having = {name for name, model in models if key in map(key_of, model.model_fields)}
+        # A key that means something else on some platform has several rows.
+        said = [platforms for at, platforms in rows() if at == key]
+        listed = [each for row in said for each in row.split(", ")]
+        assert len(listed) == len(set(listed)), key
+        assert (set(PLATFORMS) if listed == ["all"] else set(listed)) == having, key
 
 
 @pytest.mark.parametrize(("platform", "model"), PLATFORMS.items())
@@ -173,9 +195,12 @@ def test_the_keys_of_a_group() -> None:
         *("instanceTypes", "architecture", "spot", "onDemandFloor", "rootVolume", "spillToNvme"),
         *("threadsPerCore", "placementGroup", "network", "capacityReservation", "allOrNothing"),
     ]
+    of_kubernetes = ["cpu", "memory", "disk", "autoscaler"]
     local, vm = LocalSettings.group_model, VmSettings.group_model
     assert [key_of(name) for name in local.model_fields] == every + of_local
     assert [key_of(name) for name in vm.model_fields] == every + of_vm
+    pods = KubernetesSettings.group_model
+    assert [key_of(name) for name in pods.model_fields] == every + of_kubernetes
 
 
 @pytest.mark.parametrize(("platform", "model"), PLATFORMS.items())
@@ -201,13 +226,24 @@ LEAST: dict[str, dict[str, Any]] = {
         "vpc": {"zones": ["us-east-1a"]},
         "instanceTypes": ["m7i.large"],
     },
+    "kubernetes": {
+        "platform": "kubernetes",
+        "workers": 2,
+        "context": "kind-kind",
+        "imageRepository": "ghcr.io/me/dask",
+    },
 }
 # What an example of a key needs beside it.
-BESIDE: dict[str, dict[str, Any]] = {
-    "onDemandFloor": {"spot": True},
-    "spillToNvme": {"instanceTypes": ["m6id.large"]},
-    "network": {"instanceTypes": ["m7i.48xlarge"]},
-    "monthlyBudget": {"alarmEmails": ["someone@example.org"]},
+BESIDE: dict[tuple[str, str], dict[str, Any]] = {
+    ("local", "processes"): {"threads": 2},
+    ("vm", "onDemandFloor"): {"spot": True},
+    ("vm", "spillToNvme"): {"instanceTypes": ["m6id.large"]},
+    ("vm", "network"): {"instanceTypes": ["m7i.48xlarge"]},
+    ("vm", "monthlyBudget"): {"alarmEmails": ["someone@example.org"]},
+    ("kubernetes", "processes"): {"cpu": 2},
+    ("kubernetes", "image"): {"imageRepository": None},
+    ("kubernetes", "serviceType"): {"allowedCidrs": ["203.0.113.0/24"]},
+    ("kubernetes", "allowedCidrs"): {"serviceType": "NodePort"},
 }
 
 
@@ -238,7 +274,7 @@ def test_the_defaults_that_are_shown_are_the_models(
 def test_the_examples_in_the_schema_are_right(tmp_path: Path, platform: str) -> None:
     for key, value in described(platform).items():
         path = tmp_path / "Pulumi.x.yaml"
-        more = BESIDE.get(key, {}) | ({"threads": 2} if platform == "local" else {})
+        more = BESIDE.get((platform, key), {})
         example = platform if key == "platform" else value["examples"][0]
         path.write_text(yaml.safe_dump({"config": LEAST[platform] | more | {key: example}}))
         assert load_file(path).platform == platform

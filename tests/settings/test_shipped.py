@@ -120,6 +120,26 @@ SHIPPED = {
         "lustre": {"mount": "/fsx", "size": 1200 * 2**30, "id": None, "mount_name": None},
         "idle_stop": 1800.0,
     },
+    "kubernetes": EVERY_PLATFORM
+    | {
+        "platform": "kubernetes",
+        "context": "kind-kind",
+        "namespace": None,
+        "image_repository": "localhost:5001/dask-cluster",
+        "image": None,
+        "base_image": None,
+        "workers": 2,
+        "cpu": 0.5,
+        "memory": 2**30,
+        "disk": 2 * 2**30,
+        "autoscaler": "scaler",
+        "scheduler_cpu": 0.5,
+        "scheduler_memory": 2**30,
+        "service_type": "ClusterIP",
+        "allowed_cidrs": (),
+        "jupyter": None,
+        "start_timeout": 900.0,
+    },
 }
 
 
@@ -149,7 +169,7 @@ def test_the_lines_to_uncomment_are_right(tmp_path: Path) -> None:
         if count:
             assert load_file(again) != load_file(path)
             found.add(path.name.split(".")[1])
-    assert found == {"local", "prod", "hpc"}
+    assert found == {"local", "prod", "hpc", "kubernetes"}
 
 
 # Said though it is the default: who edits this file looks for it.

@@ -8,6 +8,7 @@ others are, so that one run shows everything.
 # Imported to be in the list.
 from components.settings.rules import (  # noqa: F401
     every_platform,
+    kubernetes,
     local,
     vm_cluster,
     vm_network,

@@ -23,11 +23,13 @@ class Group:
 
     Attributes:
         workers: How many places there are, or with `max_workers` how many at least.
-        max_workers: How many places the scaler may have; None where the number is fixed.
+        max_workers: How many places there may be; None where the number is fixed.
         processes: Worker processes in one place.
         threads: Of one process.
         memory: Of one process, in bytes.
         resources: Of one process, as Dask counts them.
+        hands_off: Whether somebody else decides on the number between the two. The scaler stops
+            all places of such a group when nobody wants anything, and starts `workers` again.
     """
 
     name: str
@@ -37,11 +39,12 @@ class Group:
     threads: int
     memory: int
     resources: Mapping[str, float]
+    hands_off: bool = False
 
     @property
     def scaled(self) -> bool:
         """Whether the scaler decides on the number of places."""
-        return self.max_workers is not None
+        return self.max_workers is not None and not self.hands_off
 
     @property
     def limit(self) -> int:
@@ -109,7 +112,11 @@ class Fleet(Protocol):
 
 
 # What `DASK_CLUSTER_FLEET` begins with, and who keeps such a fleet. A bare path is a local one.
-_KINDS = {"/": "dask_node.local_fleet:LocalFleet", "aws:": "dask_node.aws.fleet:AwsFleet"}
+_KINDS = {
+    "/": "dask_node.local_fleet:LocalFleet",
+    "aws:": "dask_node.aws.fleet:AwsFleet",
+    "kubernetes:": "dask_node.kubernetes.fleet:KubernetesFleet",
+}
 
 
 def load() -> Fleet | None:

@@ -11,7 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from engine.values import Properties
-from sandbox.aws.provider.errors import ApiError, ProviderError
+from sandbox.aws.provider.errors import ApiError
+from sandbox.provider_protocol import ProviderError
 
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _GLOBAL_VARIABLE: Final = "AWS_ENDPOINT_URL"

@@ -9,11 +9,11 @@ from typing import Any, Final
 from engine.values import UNKNOWN, Properties, Unknown, has_unknown, unwrap
 from sandbox.aws.provider import naming, states
 from sandbox.aws.provider.aws import Aws
-from sandbox.aws.provider.errors import NotReadyError, ProviderError
 from sandbox.aws.provider.fields import Fields, equal
 from sandbox.aws.provider.rows import ROWS
 from sandbox.aws.provider.table import ALL_TAGS, Job, Row
 from sandbox.aws.provider.tags import all_tags
+from sandbox.provider_protocol import NotReadyError, ProviderError
 
 _PREFIXED: Final = 13
 """Random bytes after a `namePrefix`: as many digits as the real provider's."""

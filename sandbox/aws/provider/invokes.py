@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from engine.values import Properties, secret
 from sandbox.aws.provider.aws import Aws
-from sandbox.aws.provider.errors import ProviderError
 from sandbox.aws.provider.tags import unpaired
+from sandbox.provider_protocol import ProviderError
 
 Function = Callable[[Aws, Properties], Properties]
 

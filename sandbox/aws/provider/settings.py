@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from engine.values import Properties, Unknown, has_unknown, unwrap
 from sandbox.aws.provider.aws import Aws, endpoints
-from sandbox.aws.provider.errors import ProviderError
+from sandbox.provider_protocol import ProviderError
 
 _USED: Final = frozenset(
     {"accessKey", "defaultTags", "endpoints", "profile", "region", "secretKey", "token"}

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from engine.values import Properties, Unknown
 from sandbox.aws.provider.aws import Aws
-from sandbox.aws.provider.errors import ApiError, ProviderError
+from sandbox.aws.provider.errors import ApiError
 from sandbox.aws.provider.fields import Field, Fields, to_aws
 from sandbox.aws.provider.tags import TagForm
+from sandbox.provider_protocol import ProviderError
 
 ALL_TAGS: Final = "tagsAll"
 

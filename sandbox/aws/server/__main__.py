@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.aws.server.starter import CANNOT, INSTANCES, REASON
-from sandbox.hosts.errors import HostsError
+from sandbox.machine.errors import MachineError
 
 # moto reads these when it is imported.
 _SETTINGS: Final = {
@@ -66,7 +66,7 @@ def main() -> int:
             instances=arguments.instances,
             cache=arguments.cache,
         )
-    except HostsError as error:
+    except MachineError as error:
         sys.stderr.write(f"{REASON}{error}\n")
         return CANNOT
     except SystemExit:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.hosts import apt_sources, docker, docker_calls, environment_image, root_image
+from sandbox.hosts import environment_image, names, root_image
 from sandbox.hosts.container import Given, host_arguments, host_name
-from sandbox.hosts.registries import Registries
+from sandbox.machine import apt_sources, docker, docker_calls
+from sandbox.machine.registries import Registries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,7 +188,9 @@ class TestRegistries:
         }
 
     def test_a_proxy_is_not_asked_for_what_aws_serves_on_the_host(self, machine: Path) -> None:
-        given = Registries.here({"https_proxy": "http://p.test:1", "NO_PROXY": "a.test"}, machine)
+        given = Registries.here(
+            {"https_proxy": "http://p.test:1", "NO_PROXY": "a.test"}, machine, direct=names.DIRECT
+        )
         assert given.variables["no_proxy"] == given.variables["NO_PROXY"]
         left_out = given.variables["no_proxy"].split(",")
         assert {"a.test", "169.254.169.254", "169.254.169.252"} <= set(left_out)

@@ -13,6 +13,7 @@ from sandbox.hosts import ground, lacks, machine
 from sandbox.hosts.errors import HostsError
 from sandbox.hosts.machine import Machine, User
 from sandbox.hosts.sysctls import BOOT, Sysctls
+from sandbox.machine import programs
 
 VALUES = {
     "net/ipv4/ip_forward": "0",
@@ -99,7 +100,7 @@ def test_a_ledger_from_before_a_restart_is_nothing(settings: Settings) -> None:
 
 def test_everything_that_is_missing_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(lacks, "_ROOT_PATH", "/nowhere")
+    monkeypatch.setattr(programs, "_ROOT_PATH", "/nowhere")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     said = lacks.message(lacks.lacks(engine=False)).splitlines()
     assert said == [

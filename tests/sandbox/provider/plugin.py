@@ -13,6 +13,7 @@ from tests.sandbox.provider.world import PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import SimpleNamespace
 
     from engine.state import ResourceState
@@ -21,14 +22,19 @@ if TYPE_CHECKING:
 State: TypeAlias = "ResourceState | SimpleNamespace"
 """A recorded resource, or what a test has in its place."""
 SEED = bytes(range(32))
+AWS = PLUGINS / "pulumi-resource-aws"
+REGION = {"region": "us-east-1"}
 
 
 class Plugin:
     """A running plugin with its stub."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, env: Mapping[str, str], program: Path = AWS, settings: Mapping[str, Value] = REGION
+    ) -> None:
+        self._settings = settings
         self.process = subprocess.Popen(
-            [str(PLUGINS / "pulumi-resource-aws"), "127.0.0.1:1"],
+            [str(program), "127.0.0.1:1"],
             env={**env, "no_grpc_proxy": "127.0.0.1"},
             stdout=subprocess.PIPE,
             text=True,
@@ -39,7 +45,7 @@ class Plugin:
         self.stub: Value = provider_pb2_grpc.ResourceProviderStub(self._channel)
 
     def configure(self, **args: Value) -> None:
-        request = provider_pb2.ConfigureRequest(args=to_wire({"region": "us-east-1", **args}))
+        request = provider_pb2.ConfigureRequest(args=to_wire({**self._settings, **args}))
         self.stub.Configure(request)
 
     def close(self) -> None:

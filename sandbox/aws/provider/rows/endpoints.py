@@ -4,7 +4,7 @@ from typing import Final
 
 from engine.values import Properties
 from sandbox.aws.provider.calls import Create, Delete, Find
-from sandbox.aws.provider.errors import ApiError, ProviderError
+from sandbox.aws.provider.errors import ApiError
 from sandbox.aws.provider.fields import (
     TAGS,
     block,
@@ -18,6 +18,7 @@ from sandbox.aws.provider.fields import (
 from sandbox.aws.provider.rows.arns import ec2_arn
 from sandbox.aws.provider.table import Auto, Job, Row
 from sandbox.aws.provider.tags import ec2
+from sandbox.provider_protocol import ProviderError
 
 _ENDPOINT_GONE: Final = ["InvalidVpcEndpointId.NotFound", "InvalidVpcEndpoint.NotFound"]
 _ENDPOINT: Final = Find(

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from engine.values import Properties
 from sandbox.aws.provider.calls import Create, Delete, Find
-from sandbox.aws.provider.errors import ProviderError
 from sandbox.aws.provider.fields import (
     TAGS,
     block_set,
@@ -19,6 +18,7 @@ from sandbox.aws.provider.fields import (
 from sandbox.aws.provider.rows.arns import ec2_arn
 from sandbox.aws.provider.table import Auto, Job, Row
 from sandbox.aws.provider.tags import ec2
+from sandbox.provider_protocol import ProviderError
 
 _GROUP_GONE: Final = ["InvalidGroup.NotFound", "InvalidGroupId.Malformed"]
 

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from engine.values import Properties
-from sandbox.aws.provider.errors import ApiError, ProviderError
+from sandbox.aws.provider.errors import ApiError
 from sandbox.aws.provider.fields import from_aws, to_aws
 from sandbox.aws.provider.table import Job
+from sandbox.provider_protocol import ProviderError
 
 _BUSY: Final = ("ResourceInUse", "ScalingActivityInProgress")
 _SIZES: Final = ("minSize", "maxSize", "desiredCapacity")
@@ -263,8 +264,7 @@ def _failures(job: Job, started: datetime) -> list[str]:
 def delete(job: Job) -> None:
     """Let the instances go, through their hooks unless it is forced, and then the group."""
     force = bool(job.olds.get("forceDelete"))
-    group = find(job)
-    if group is None:
+    if (group := find(job)) is None:
         return
     if not force:
         _drain(job, group)

@@ -4,7 +4,7 @@ from typing import Final
 
 from engine.values import Properties
 from sandbox.aws.provider.calls import Find
-from sandbox.aws.provider.errors import ApiError, ProviderError
+from sandbox.aws.provider.errors import ApiError
 from sandbox.aws.provider.fields import (
     TAGS,
     flag,
@@ -17,6 +17,7 @@ from sandbox.aws.provider.fields import (
 )
 from sandbox.aws.provider.table import Job, Row
 from sandbox.aws.provider.tags import by_arn, unpaired
+from sandbox.provider_protocol import ProviderError
 
 _FSX_GONE: Final = ["FileSystemNotFound"]
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from engine.values import Properties
-from sandbox.aws.provider.errors import ApiError, ProviderError
+from sandbox.aws.provider.errors import ApiError
 from sandbox.aws.provider.fields import (
     blocks,
     flag,
@@ -14,6 +14,7 @@ from sandbox.aws.provider.fields import (
 )
 from sandbox.aws.provider.rows.dns import GONE
 from sandbox.aws.provider.table import Job, Row
+from sandbox.provider_protocol import ProviderError
 
 _SYNC_SECONDS: Final = 1800
 

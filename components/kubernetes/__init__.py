@@ -1,0 +1,1 @@
+"""The parts of a cluster on Kubernetes, one subject in each module."""

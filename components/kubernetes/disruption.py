@@ -1,0 +1,43 @@
+"""How many pods whoever empties a node may end at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pulumi_kubernetes.policy import v1 as policy
+
+from components.kubernetes.names import Component, Names, chosen
+
+if TYPE_CHECKING:
+    import pulumi
+
+
+def create_disruption_budget(
+    names: Names,
+    component: Component,
+    *,
+    group: str | None = None,
+    most: int | str,
+    opts: pulumi.ResourceOptions,
+) -> policy.PodDisruptionBudget:
+    """Create the budget of a component's pods.
+
+    Args:
+        names: What objects are called.
+        component: Whose pods.
+        group: The group of workers, or None.
+        most: How many may be away, or what part of them such as ``10%``.
+        opts: Resource options.
+    """
+    part = group or component
+    return policy.PodDisruptionBudget(
+        names.of(part),
+        metadata=names.metadata(part, component, group=group),
+        spec=policy.PodDisruptionBudgetSpecArgs(
+            max_unavailable=most,
+            selector=chosen(names.selector(component, group)),
+            # A pod that does not work has nothing to lose, and would hold its node for ever.
+            unhealthy_pod_eviction_policy="AlwaysAllow",
+        ),
+        opts=opts,
+    )

@@ -1,0 +1,3 @@
+module dask-cluster/sandbox/pause
+
+go 1.24.0

@@ -1,0 +1,154 @@
+"""A JupyterLab beside the scheduler: by its token, in a real browser, with a client."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.kubernetes import cluster
+from tests.kubernetes.browser import Browser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.kubernetes.podded import Podded
+
+pytestmark = pytest.mark.timeout(900)
+
+CELLS = (
+    "total = client.submit(sum, client.map(lambda n: n * n, range(1000)))\ntotal.result()",
+    "client",
+)
+TOTAL = sum(n * n for n in range(1000))
+
+
+@pytest.fixture(scope="module")
+def stack(podded: Callable[[str], Podded]) -> Podded:
+    stack = podded("jupyter")
+    stack.take(workers=2, jupyter={"cpu": 0.6, "memory": "1 GiB", "home": "1 GiB"})
+    stack.up()
+    stack.settled(2)
+    return stack
+
+
+@pytest.fixture(scope="module")
+def token(stack: Podded) -> str:
+    (secret,) = (
+        each
+        for each in stack.objects("secrets")
+        if each["metadata"]["name"] == "dask-jupyter-jupyter"
+    )
+    return base64.b64decode(secret["data"]["token"]).decode()
+
+
+@contextlib.contextmanager
+def forwarded(stack: Podded) -> Iterator[str]:
+    """Yield where the notebook server is on this machine, by `kubectl port-forward`."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    running = cluster.find()
+    assert running is not None
+    where = ("--kubeconfig", str(running.kubeconfig), "--namespace", stack.namespace)
+    words = ("port-forward", "service/dask-jupyter-jupyter", f"{port}:8888")
+    with subprocess.Popen(["kubectl", *where, *words], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b"Forwarding" in process.stdout.readline()
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+@pytest.fixture
+def server(stack: Podded) -> Iterator[str]:
+    stack.until(lambda: stack.names("jupyter", ready=True), "the notebook server")
+    with forwarded(stack) as address:
+        yield address
+
+
+def ask(address: str, token: str | None, body: object = None) -> tuple[int, Any]:
+    """Ask the server; return the code of HTTP, and what it has answered."""
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"token {token}"
+    data = None if body is None else json.dumps(body).encode()
+    method = "GET" if data is None else "PUT"
+    request = urllib.request.Request(address, data, headers, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_nobody_comes_in_without_the_token(server: str, token: str) -> None:
+    for path in ("api/contents", "api/kernels", "api/terminals", "proxy/127.0.0.1:8888/"):
+        for wrong in (None, "", "0" * len(token)):
+            code, _ = ask(f"{server}/{path}", wrong)
+            assert code == 403, (path, wrong, code)
+    assert ask(f"{server}/api/contents", token)[0] == 200
+
+
+def test_a_notebook_has_a_client(server: str, token: str, stack: Podded, tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "id": f"cell-{n}"}
+        | {"execution_count": None}
+        for n, source in enumerate(CELLS)
+    ]
+    spec = {"name": "python3", "display_name": "Dask", "language": "python"}
+    content = {"cells": cells, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
+    body = {"type": "notebook", "format": "json", "content": content}
+    assert ask(f"{server}/api/contents/work.ipynb", token, body)[0] == 201
+    picture = tmp_path / "jupyter.png"
+    with Browser() as browser:
+        browser.open(f"{server}/lab/tree/work.ipynb?token={token}")
+        browser.wait_for("document.querySelectorAll('.jp-CodeCell').length == 2", "no notebook")
+        idle = "!!document.querySelector('.jp-NotebookPanel-toolbar [data-status=\"idle\"]')"
+        browser.wait_for(idle, "no kernel")
+        browser.click(".jp-CodeCell .cm-content")
+        for _ in CELLS:
+            browser.press("Enter", shift=True)
+        output = (
+            "[...document.querySelectorAll('.jp-OutputArea-output')].map(e => e.innerText).join()"
+        )
+        browser.wait_for(f"{output}.includes('{TOTAL}')", "the sum is not there")
+        shown = browser.wait_for(
+            f"{output}.includes('Scheduler') && {output}", "no client is shown"
+        )
+        browser.picture(picture)
+    # The dashboard as a browser reaches it: through this server, which asks for the token.
+    assert f"/proxy/dask-jupyter-scheduler.{stack.namespace}.svc:8787/status" in shown
+    assert "Workers: 2" in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    shutil.copy(picture, stack.directory / picture.name)
+
+
+def test_the_dashboard_is_there_with_the_token_alone(
+    server: str, token: str, stack: Podded
+) -> None:
+    path = f"proxy/dask-jupyter-scheduler.{stack.namespace}.svc:8787/json/counts.json"
+    assert ask(f"{server}/{path}", None)[0] == 403
+    code, counts = ask(f"{server}/{path}", token)
+    assert (code, counts["workers"]) == (200, 2)
+
+
+def test_a_file_survives_its_pod(stack: Podded, token: str) -> None:
+    text = {"type": "file", "format": "text", "content": "kept"}
+    stack.until(lambda: stack.names("jupyter", ready=True), "the notebook server")
+    with forwarded(stack) as address:
+        assert ask(f"{address}/api/contents/notes.txt", token, text)[0] == 201
+    (pod,) = stack.names("jupyter")
+    stack.kubectl("delete", "pod", pod)
+    stack.until(lambda: stack.names("jupyter", ready=True) - {pod}, "another notebook server")
+    with forwarded(stack) as address:
+        code, found = ask(f"{address}/api/contents/notes.txt", token)
+    assert (code, found["content"]) == (200, "kept")
+    assert stack.up().changed == {}
