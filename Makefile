@@ -37,7 +37,7 @@ destroy: .venv/.program ## take the cluster down; nothing of it is left
 demo: .venv/.program ## real work on the running cluster: 336,776 flights
 	@examples/demo.sh $(STACK)
 
-rehearse: .venv/.rehearsal ## a stack for AWS on this machine, without an account: STACK=dev
+rehearse: .venv/.rehearsal ## a stack for AWS or Kubernetes on this machine, without either: STACK=dev
 	@$(BIN)/dask-cluster rehearse $(REHEARSED) up --yes
 
 rehearse-destroy: .venv/.rehearsal ## end a rehearsal; nothing of it is left
@@ -93,7 +93,7 @@ clean: ## remove what was built; destroy the clusters first
 	@$(SYNC) --no-default-groups --inexact
 	@touch $@
 
-# And the AWS of a rehearsal.
+# And the AWS of a rehearsal. Its Kubernetes needs no package more: `python -m sandbox.kubernetes`.
 .venv/.rehearsal: $(UV) $(LOCKED)
 	@echo "setting up the program and the AWS of a rehearsal (.venv) ..."
 	@$(SYNC) --no-default-groups --group rehearsal --inexact

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Of a list: a page, so that a thousand pods are no single answer of tens of megabytes.
 PAGE = 500
 SECONDS = 20
+# A command in a pod: a container at its limit of CPU takes long to start Python.
+COMMAND_SECONDS = 90
 PART_OF = "dask-cluster"
 
 
@@ -143,7 +145,7 @@ class Api:
                 _preload_content=False,
                 _request_timeout=SECONDS,
             )
-            running.run_forever(timeout=SECONDS)
+            running.run_forever(timeout=COMMAND_SECONDS)
             printed, errors = running.read_stdout(timeout=0), running.read_stderr(timeout=0)
             running.close()
         if not printed:

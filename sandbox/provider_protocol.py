@@ -79,10 +79,11 @@ class Service(provider_pb2_grpc.ResourceProviderServicer):
 
 def serve(service: Service) -> None:
     """Serve on loopback until the engine is done; the first line written is the port."""
-    done = threading.Event()
     # Ctrl-C reaches the whole group of processes; the engine decides what becomes of its plugins.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: done.set())
+    # It is waited for, and not handled: a handler is not run while the main thread is about to
+    # wait for a lock, and then the plugin would never end.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     options = [
         ("grpc.max_receive_message_length", _LIMIT),
         ("grpc.max_send_message_length", _LIMIT),
@@ -93,7 +94,7 @@ def serve(service: Service) -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    done.wait()
+    signal.sigwait({signal.SIGTERM})
     server.stop(None)
 
 

@@ -95,11 +95,11 @@ class Load:
         """Nothing was lost or done twice, and so many workers were drained for these reasons."""
         found = self.found()
         assert found["again"] == []
-        assert found["runs"] == {"1": found["tasks"]}
+        assert found["runs"] == {"1": found["tasks"]}, found
         counters = found["counters"]
-        assert counters.pop("drained_workers") == reasons
+        assert counters.pop("drained_workers") == reasons, counters
         # Of the rest only what was handed over: nobody died, nothing was lost or interrupted.
-        assert counters.keys() == {"drained_keys", "drained_bytes"}
+        assert counters.keys() == {"drained_keys", "drained_bytes"}, counters
 
 
 @contextlib.contextmanager

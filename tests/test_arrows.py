@@ -27,8 +27,14 @@ PACKAGES = {
     "dask_node": {"dask_node"},
     "components": {"components"},
     "components.settings": {"components.settings"},
-    # The plugin and the engine speak one protocol: its values are read and written in one place.
-    "sandbox": {"sandbox", "components.settings", "engine.values", "engine.errors"},
+    # The plugins and the engine speak one protocol: values and paths in them are read in one place.
+    "sandbox": {
+        "sandbox",
+        "components.settings",
+        "engine.values",
+        "engine.errors",
+        "engine.paths",
+    },
     # What `status` and `doctor` look at and `up` changes and checks: one piece of code for both.
     "operations": {
         "operations",

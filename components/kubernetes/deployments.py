@@ -12,7 +12,7 @@ import urllib3
 from kubernetes import client, config
 
 from components.kubernetes.names import WORKERS
-from components.kubernetes.pod_states import Seen, seen
+from components.kubernetes.pod_states import STARTING, Seen, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -115,7 +115,7 @@ class Deployments:
         if pod.restarts:
             said = self._log(pod)
             return said.splitlines()[-LOG_LINES:]
-        return self._warnings(pod) if pod.placed and pod.waits_for else []
+        return self._warnings(pod) if pod.waits_for in STARTING else []
 
     def _log(self, pod: Seen) -> str:
         try:

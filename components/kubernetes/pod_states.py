@@ -13,12 +13,15 @@ _NO_IMAGE = frozenset({"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPul
 _BROKEN = _NO_IMAGE | {"CreateContainerConfigError"}
 # An attempt of now that failed; the kubelet then waits longer and longer.
 _ATTEMPT = "ErrImagePull"
+# Nothing is said of these but in events.
+STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 _CRASHED = "CrashLoopBackOff"
 MOST_CRASHES = 3
 # A worker that ends with one of these waits in the same way, and is started again: it was told to,
 # or its scheduler was away (`dask_node.worker`).
 _NO_CRASH = (0, 75)
-# A registry may be out of reach for a moment: the kubelet tries a second time within this.
+# A registry may be out of reach for a moment, and a Secret come a moment late: the kubelet tries a
+# second time within this.
 BROKEN_SECONDS = 20.0
 
 
@@ -102,8 +105,9 @@ def _joined(what: str, more: str | None) -> str:
 class Patience:
     """Tells pods that need time from those that will never become ready.
 
-    What was broken before may have been mended since, outside of the cluster: such a pod is given
-    up only after a new attempt has failed.
+    What was broken before may have been mended since, outside of the cluster. The kubelet tries
+    most things again within seconds, an image only after minutes: a pod that had none at the first
+    look is given up only after a new attempt has failed.
     """
 
     def __init__(self) -> None:
@@ -121,7 +125,7 @@ class Patience:
         pods = list(pods)
         if self._restarts is None:
             self._restarts = {pod.uid: pod.restarts for pod in pods}
-            self._stale = {pod.uid for pod in pods if pod.waits_for in _BROKEN}
+            self._stale = {pod.uid for pod in pods if pod.waits_for in _NO_IMAGE}
         for pod in pods:
             if pod.waits_for not in _BROKEN:
                 self._stale.discard(pod.uid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.kubernetes.control_plane import Program
@@ -12,10 +11,8 @@ from sandbox.kubernetes.places import API_PORT, REGISTRY, Addresses, Place
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.kubernetes.box import Box
     from sandbox.kubernetes.certificates import Authority
 
-START_SECONDS: Final = 60.0
 # From `containernetworking-plugins`.
 CNI: Final = "/usr/lib/cni"
 MIRROR: Final = f"""\
@@ -92,15 +89,6 @@ class Node:
                 f"--cert-dir={self._folder / 'pki'}",
             ),
         )
-
-    def forget_containers(self, box: Box) -> None:
-        """Remove what its containerd remembers of the containers of an earlier start."""
-        until = time.monotonic() + START_SECONDS
-        while not self.socket.exists() and time.monotonic() < until:
-            time.sleep(0.05)
-        control = ("ctr", f"--address={self.socket}", "--namespace=k8s.io", "containers")
-        if old := box.call(*control, "list", "--quiet").split():
-            box.call(*control, "delete", *old)
 
     def _cni(self) -> dict[str, Any]:
         bridge = {

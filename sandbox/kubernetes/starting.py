@@ -117,8 +117,7 @@ class _Start:
         self._images.wait()
         self._images.push_pause(binaries / "pause", tag)
         base_image.ensure(self._images.docker, cache, say)
-        for node in nodes:
-            node.forget_containers(self._box)
+        self._wait("containerd", lambda: all(node.socket.exists() for node in nodes))
         api = Api(self._place)
         self._wait("the API server", api.answers)
         for each in (

@@ -241,13 +241,17 @@ def test_this_machine_reaches_pods_and_ports_of_nodes(web: str) -> None:
 
 def test_nobody_else_gets_in(web: str) -> None:
     address = kubectl("get", web, "--output=jsonpath={.status.podIP}")
-    # Somebody whom this machine forwards for: another address on the same wire.
-    subprocess.run(["ip", "address", "add", "203.0.113.77/32", "dev", PLACE.wire], check=True)
+    # Somebody whom this machine forwards for: another address on the same wire, with a way back.
+    other = "203.0.113.77"
+    box = Box(PLACE)
+    subprocess.run(["ip", "address", "add", f"{other}/32", "dev", PLACE.wire], check=True)
+    box.call("ip", "route", "add", f"{other}/32", "dev", "wire")
     try:
         with pytest.raises(TimeoutError):
-            socket.create_connection((address, 8000), 3, source_address=("203.0.113.77", 0))
+            socket.create_connection((address, 8000), 3, source_address=(other, 0))
     finally:
-        subprocess.run(["ip", "address", "del", "203.0.113.77/32", "dev", PLACE.wire], check=True)
+        box.call("ip", "route", "delete", f"{other}/32", "dev", "wire")
+        subprocess.run(["ip", "address", "delete", f"{other}/32", "dev", PLACE.wire], check=True)
 
 
 def test_logs_and_forwarded_ports(web: str) -> None:
@@ -382,15 +386,11 @@ def belongs(process: Path) -> bool:
 
 def same(before: State) -> None:
     assert not [folder for folder in Path("/proc").glob("[0-9]*") if belongs(folder)]
-    mine = ("dask-kubernetes-test", PLACE.wire)
-    eventually(
-        lambda: (
-            not [
-                line
-                for line in before.differences(State.now())
-                # Other tests may run beside these.
-                if any(name in line for name in mine)
-                or line.startswith(("/proc/sys/vm", "/proc/sys/kernel"))
-            ]
-        )
-    )
+    # Other tests may run beside these.
+    mine = (PLACE.run.name, PLACE.wire, "/proc/sys/vm/", "/proc/sys/kernel/")
+    until = time.monotonic() + 20
+    while found := [
+        line for line in before.differences(State.now()) if any(name in line for name in mine)
+    ]:
+        assert time.monotonic() < until, found
+        time.sleep(1)

@@ -82,7 +82,11 @@ def test_no_more_end_when_another_is_not_ready_meanwhile(kubernetes: FakeKuberne
     one = deployment(group("worker", 0, 9), 4)
     seen = Seen(kubernetes, one)
     pods = seen.running(one, 4)
-    seen.kubernetes.meanwhile = lambda: pods[3].run(ready=False) and None
+
+    def die() -> None:
+        pods[3].ready = False
+
+    seen.kubernetes.meanwhile = die
     seen.stop(pods[0].name, pods[1].name)
     assert seen.ended() == sorted([pods[0].name, pods[3].name])
     places = seen.look().places["worker"]

@@ -254,7 +254,7 @@ def keep(project: Project, instances: str) -> None:
 
 
 def test_a_local_stack_waits_for_no_aws() -> None:
-    heavy = ("boto3", "botocore", "moto", "flask")
+    heavy = ("boto3", "botocore", "moto", "flask", "kubernetes", "pulumi_kubernetes")
     program = f"import sys, operations.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", program],

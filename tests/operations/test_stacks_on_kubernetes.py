@@ -213,6 +213,18 @@ def test_pods_that_start(project: Project, kubernetes: Kubernetes) -> None:
     )
 
 
+def test_a_pod_that_runs_and_has_not_registered(project: Project, kubernetes: Kubernetes) -> None:
+    pod = kubernetes.named("pods", "dask-dev-worker-1")
+    pod["status"]["containerStatuses"][0]["ready"] = False
+    kubernetes.report["workers"] = kubernetes.report["workers"][:1]
+    printed, _ = project.command("status", "dev", code=1)
+    assert shown(printed).splitlines()[-3:] == [
+        "  worker          2    2        2      1           1       0  up",
+        "  1 workers, 1 processes, 1 threads, 1.00 GiB of memory",
+        "  Group worker: 1 of 2 pods are not ready, dask-dev-worker-1: runs, and is not ready",
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "line", "remedy"),
     [

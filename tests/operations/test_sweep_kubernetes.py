@@ -121,7 +121,10 @@ def test_a_refusal_is_named(all_of_it: Kubernetes, settings: KubernetesSettings)
     )
 
 
-@pytest.mark.usefixtures("all_of_it", "settings")
-def test_everywhere() -> None:
+@pytest.mark.usefixtures("settings")
+def test_everywhere(all_of_it: Kubernetes) -> None:
+    """Also in another namespace, and where an answer does not hold all of them."""
+    all_of_it.page = 1
+    all_of_it.put("secrets", "dask-dev-more", namespace="somewhere")
     found, refused = sweep_pods.find("dev", Api(CONTEXT))
-    assert (len(found), refused) == (len(PLURALS) + 1, [])
+    assert (len(found), refused) == (len(PLURALS) + 2, [])

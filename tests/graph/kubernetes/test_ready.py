@@ -139,6 +139,12 @@ def test_a_pod_that_will_never_start_ends_the_wait(
     assert f"{reason}: {message}" in told
 
 
+def test_one_that_was_so_before_this_up_ends_it_too(api: ApiServer) -> None:
+    """The kubelet looks for a Secret again within seconds: it is still not there."""
+    api.groups[WORKER].pods = [waiting("CreateContainerConfigError", "no secret")]
+    assert "CreateContainerConfigError: no secret" in refused(seconds=20)
+
+
 def test_a_broken_pod_beside_one_that_starts_does_not(api: ApiServer) -> None:
     """One node that cannot pull must not fail a fleet."""
     group = api.groups[WORKER]

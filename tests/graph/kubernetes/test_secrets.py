@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from components.kubernetes import token
 from tests.graph.clear_text import KEY, in_clear, messages
 from tests.graph.kubernetes.variations import ALL, variation
 
@@ -64,3 +65,11 @@ def test_nothing_secret_is_exported_and_no_component_tells_one(stack: str) -> No
     for told in (graph.outputs, *(outputs for _, outputs in graph.registered)):
         assert KEY not in json.dumps(told)
         assert TOKEN not in json.dumps(told)
+
+
+def test_a_token_is_made_once_and_never_again() -> None:
+    provider = token._TokenProvider()
+    first, second = ((provider.create({"token": None}).outs or {})["token"] for _ in range(2))
+    assert first != second
+    assert len(first) >= 43  # 256 bits
+    assert not provider.diff("token", {"token": first}, {"token": None}).changes

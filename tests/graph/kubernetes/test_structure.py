@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pulumi
 import pytest
 
-from tests.graph.kubernetes.variations import ALL, variation
-from tests.graph.recorder import STACK
+from tests.graph.kubernetes.variations import ALL, BASE, variation
+from tests.graph.recorder import STACK, build
 
 if TYPE_CHECKING:
     from tests.graph.recorder import Graph, Resource
@@ -188,3 +189,9 @@ def test_a_stack_exports_what_clients_need(stack: str) -> None:
     groups = {each.name for each in graph.of(":Deployment")}
     assert set(outputs["groups"].values()) == groups - {outputs["jupyter"]}
     assert outputs.keys() >= {"environment", "extra_packages", "workers", "certificates_expire"}
+
+
+@pytest.mark.parametrize("stack", ["Dev", "a_b", "dev-", "a" * 21])
+def test_a_stack_whose_name_does_not_fit_is_refused(stack: str) -> None:
+    with pytest.raises(pulumi.RunError, match=f"a stack called '{stack}' cannot be on Kubernetes"):
+        build(BASE, stack=stack)

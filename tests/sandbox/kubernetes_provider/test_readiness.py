@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from engine.answers import init_failed
-from engine.values import from_wire
+from engine.values import Secret, from_wire
 from tests.sandbox.provider.plugin import urn
 
 if TYPE_CHECKING:
@@ -207,3 +207,17 @@ def test_nothing_is_imported(plugin: Plugin) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         plugin.read(SimpleNamespace(urn=DEPLOYMENT.urn, id="spaces/it", inputs={}, outputs={}))
     assert "imports nothing" in str(caught.value.details())
+
+
+def test_a_read_gives_the_inputs_as_they_are_now(plugin: Plugin, canned: Canned) -> None:
+    state = state_of("ConfigMap", "core/v1", data={"a": "1", "b": Secret("2")})
+    live = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "9", "b": "8", "c": "7"}}
+    metadata = {"name": "it", "namespace": "spaces", "labels": {"new": "1"}}
+    canned.objects[f"/api/v1/{SPACE}/configmaps/it"] = {**live, "metadata": metadata}
+    answer = plugin.read(state)
+    inputs, outputs = from_wire(answer.inputs), from_wire(answer.properties)
+    assert inputs["metadata"] == {"name": "it"}
+    assert inputs["data"] == {"a": "9", "b": Secret("8")}
+    assert outputs["metadata"] == metadata
+    assert outputs["data"] == {"a": "9", "b": Secret("8"), "c": "7"}
+    assert outputs["__inputs"] == inputs

@@ -45,7 +45,7 @@ class Api:
         configuration.retries = 1
         with calling("reading the service account"):
             # The token changes within the hour; it is read again each minute.
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         calls = client.ApiClient(configuration)
         self._apps, self._core = client.AppsV1Api(calls), client.CoreV1Api(calls)
 
@@ -160,6 +160,6 @@ def _read(answer: Any) -> dict[str, Any]:  # noqa: ANN401  # a response of urlli
 def _said(error: ApiException) -> str:
     """Return the server's own sentence, without headers and JSON."""
     try:
-        return f"{error.status}: {json.loads(error.body)['message']}"
+        return f"{error.status}: {json.loads(error.body or '')['message']}"
     except (TypeError, ValueError, KeyError):
         return f"{error.status} {error.reason}"
