@@ -89,13 +89,13 @@ def _prepare(aws: Account) -> dict[str, Any]:
     }
 
 
-def peer_python() -> list[str]:
+def peer_python(packages: tuple[str, ...] = PACKAGES) -> list[str]:
     """Return the words that run Python in the peer's own environment, which uv keeps."""
     os.environ.setdefault("UV_CACHE_DIR", str(ROOT / ".cache" / "uv"))
     os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
     made = ROOT / ".cache" / "uv-tool" / "bin" / "uv"
     uv = os.environ.get("UV") or (str(made) if made.exists() else "uv")
     words = [uv, "run", "--quiet", "--isolated", "--no-project", "--python", sys.executable]
-    for package in PACKAGES:
+    for package in packages:
         words += ["--with", package]
     return [*words, "python"]

@@ -79,7 +79,7 @@ def jupyter(cluster: Cluster) -> None:
         CommandError: It has none, or it cannot be opened.
     """
     outputs, name = cluster.outputs, cluster.name
-    service = outputs["jupyter"]
+    service = outputs.get("jupyter")
     if service is None:
         raise CommandError(
             f"cluster `{name}` has no JupyterLab. Write `jupyter: {{}}` into its stack file, and "

@@ -9,6 +9,7 @@ from typing import Any
 from operations.view import NO_FLEET
 
 SCHEDULER = "scheduler"
+JUPYTER = "jupyter"
 # From the pod to a registered worker: an image to pull, and Dask's own start.
 START = dt.timedelta(minutes=2)
 
@@ -112,6 +113,7 @@ class View:
         namespace: Where it is.
         scheduler: The scheduler's Deployment.
         groups: Those of the workers.
+        jupyter: The one of JupyterLab, if there is one.
         report: What ``python -m dask_node.report`` printed: the scheduler's view.
         error: Why there is no report, or None.
         expected: The stack's environment.
@@ -122,14 +124,15 @@ class View:
     namespace: str
     scheduler: Group
     groups: list[Group]
+    jupyter: Group | None = None
     report: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     expected: str | None = None
 
     @property
     def all(self) -> list[Group]:
-        """The scheduler and the groups."""
-        return [self.scheduler, *self.groups]
+        """Everything that has pods."""
+        return [self.scheduler, *self.groups, *([self.jupyter] if self.jupyter else [])]
 
     @property
     def fleet(self) -> dict[str, Any]:

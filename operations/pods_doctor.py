@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations import kube, kubeconfig, log_signs, pods_screen, report_checks
 from operations.kube import KubeError
+from operations.pods import JUPYTER
 from operations.stacks import CommandError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def findings(outputs: Mapping[str, Any], view: View, api: Api) -> Iterator[tuple
     yield from _scheduler(view)
     for group in view.all:
         yield from _group(group, view)
+    yield from _warnings(view, api)
     yield from _restarts(view, api)
     if view.report:
         yield report_checks.environments(outputs, view.report)
@@ -73,9 +75,24 @@ def _group(group: Group, view: View) -> Iterator[tuple[bool, str]]:
     if group.stopped:
         why = view.fleet["stopped"]
         yield True, f"group {group.name}: stopped, of {group.workers}{f': {why}' if why else ''}"
+    elif group.name == JUPYTER:
+        yield True, f"JupyterLab: {group.ready} of {group.wanted} pods ready"
     else:
         there = f"{group.ready} of {group.wanted} pods ready, {group.registered} registered"
         yield True, f"group {group.name}: {there}"
+
+
+def _warnings(view: View, api: Api) -> Iterator[tuple[bool, str]]:
+    """Of a container that is not made for minutes only an event says why."""
+    late = [pod for group in view.all for pod in group.pods if pod.is_late(view.at)]
+    for pod in [pod for pod in late if pod.phase == "Pending"][:MOST_RESTARTS]:
+        found = api.items(
+            f"reading the events of {pod.name}",
+            f"/api/v1/namespaces/{view.namespace}/events",
+            fieldSelector=f"involvedObject.name={pod.name},type=Warning",
+        )
+        for event in list(found)[-1:]:
+            yield False, _with_remedy(f"pod {pod.name}: {event['reason']}: {event['message']}")
 
 
 def _with_remedy(line: str) -> str:

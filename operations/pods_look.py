@@ -13,7 +13,7 @@ from components.kubernetes.pod_states import seen
 from components.settings import ports
 from operations import kube
 from operations.kube import KubeError
-from operations.pods import SCHEDULER, Group, Pod, View
+from operations.pods import JUPYTER, SCHEDULER, Group, Pod, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ def look(outputs: Mapping[str, Any], api: Api) -> View:
         for name, deployment in names.items()
         if name != SCHEDULER
     ]
-    first = names[SCHEDULER]
+    first, lab = names[SCHEDULER], outputs.get("jupyter")
     serving = by_group.get(SCHEDULER, ())
     answers = {pod.name for pod in serving if pod.ready} if "error" not in report else set()
     return View(
@@ -70,6 +70,9 @@ def look(outputs: Mapping[str, Any], api: Api) -> View:
         namespace=namespace,
         scheduler=_group(SCHEDULER, first, deployments.get(first), serving, answers),
         groups=groups,
+        jupyter=_group(JUPYTER, lab, deployments.get(lab), by_group.get(JUPYTER, ()), set())
+        if lab
+        else None,
         report=report if "error" not in report else {},
         error=report.get("error"),
         expected=outputs["environment"],

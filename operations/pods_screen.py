@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from operations.pods import SCHEDULER
+from operations.pods import JUPYTER, SCHEDULER
 from operations.screen import happenings, show_facts, totals
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def scheduler_faults(view: View) -> Iterator[str]:
 
 def group_faults(group: Group, view: View) -> Iterator[str]:
     """Yield a line for each thing that is wrong with one group."""
-    name = f"Group {group.name}"
+    name = "JupyterLab" if group.name == JUPYTER else f"Group {group.name}"
     if not group.exists:
         yield f"{name}: Kubernetes has no Deployment {group.deployment}. `up` makes it."
         return
@@ -127,11 +127,12 @@ def _scheduler(view: View) -> str:
 
 def _groups(view: View) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("  Group", min_width=2 + max(len(group.name) for group in view.all))
+    groups = [view.scheduler, *view.groups]
+    table.add_column("  Group", min_width=2 + max(len(group.name) for group in groups))
     for column in COLUMNS:
         table.add_column(column, justify="right", min_width=len(column))
-    table.add_column("moved by", min_width=max(8, *(len(group.moved) for group in view.all)))
-    for group in view.all:
+    table.add_column("moved by", min_width=max(8, *(len(group.moved) for group in groups)))
+    for group in groups:
         numbers = (
             group.wanted,
             group.ceiling,

@@ -17,8 +17,8 @@ from xml.sax.saxutils import escape
 from components.firewall import OPENINGS
 from components.settings import ports
 from components.settings.vm_parts import Vpc
-from sandbox.hosts.apt_sources import RELEASE
 from sandbox.hosts.names import API, AWS_PORT, DNS_PORT, IMDS_PORT, METADATA, RESOLVER
+from sandbox.machine.apt_sources import RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -74,6 +74,16 @@ def server(stack: Podded) -> Iterator[str]:
         yield address
 
 
+class Stays(urllib.request.HTTPRedirectHandler):
+    """Goes to no other page."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+STAYS = urllib.request.build_opener(Stays)
+
+
 def ask(address: str, token: str | None, body: object = None) -> tuple[int, Any]:
     """Ask the server; return the code of HTTP, and what it has answered."""
     headers = {"Content-Type": "application/json"}
@@ -83,17 +93,19 @@ def ask(address: str, token: str | None, body: object = None) -> tuple[int, Any]
     method = "GET" if data is None else "PUT"
     request = urllib.request.Request(address, data, headers, method=method)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with STAYS.open(request, timeout=60) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
 
 
 def test_nobody_comes_in_without_the_token(server: str, token: str) -> None:
-    for path in ("api/contents", "api/kernels", "api/terminals", "proxy/127.0.0.1:8888/"):
-        for wrong in (None, "", "0" * len(token)):
-            code, _ = ask(f"{server}/{path}", wrong)
-            assert code == 403, (path, wrong, code)
+    for wrong in (None, "", "0" * len(token)):
+        for path in ("api/contents", "api/kernels", "api/terminals"):
+            assert ask(f"{server}/{path}", wrong)[0] == 403
+        # Pages ask for the token first.
+        for path in ("lab", "proxy/127.0.0.1:8888/"):
+            assert ask(f"{server}/{path}", wrong)[0] == 302
     assert ask(f"{server}/api/contents", token)[0] == 200
 
 
@@ -135,7 +147,7 @@ def test_the_dashboard_is_there_with_the_token_alone(
     server: str, token: str, stack: Podded
 ) -> None:
     path = f"proxy/dask-jupyter-scheduler.{stack.namespace}.svc:8787/json/counts.json"
-    assert ask(f"{server}/{path}", None)[0] == 403
+    assert ask(f"{server}/{path}", None)[0] == 302
     code, counts = ask(f"{server}/{path}", token)
     assert (code, counts["workers"]) == (200, 2)
 

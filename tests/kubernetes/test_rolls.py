@@ -66,7 +66,9 @@ def test_pods_are_replaced_and_nothing_is_lost(
     scheduler, before = stack.names("scheduler"), stack.settled(WORKERS)
     load_ = load(WORKERS)
     stack.edit(**change)
-    assert stack.up().changed == {"updated": ["dask-rolls-worker Deployment"]}
+    # The last one waits for a worker of the new kind.
+    updated = ["cluster-ready Ready", "dask-rolls-worker Deployment"]
+    assert stack.up().changed == {"updated": updated}
 
     def rolled() -> bool:
         return not before & stack.names()

@@ -5,12 +5,14 @@ One cluster for all of them, one after the other; each begins when the group is 
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kubernetes.podded import kubectl, ready_since
+from tests.kubernetes.podded import kubectl, processes, ready_since
 from tests.running import loads
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def test_a_node_that_is_drained(stack: Podded, load: Callable[..., Load]) -> Non
     (node,) = {nodes[name] for name in there}
     load_ = load(4, keys=10_000)
     try:
-        drained = kubectl("drain", node, "--ignore-daemonsets", "--timeout", "300s")
+        drained = kubectl("drain", node, "--delete-emptydir-data", "--timeout", "300s")
         assert drained.code == 0, drained.text
         after = stack.settled(4)
         assert not after & set(there)
@@ -117,18 +119,24 @@ def test_a_node_that_is_drained(stack: Podded, load: Callable[..., Load]) -> Non
     stack.settled(2)
 
 
-def test_a_pod_that_is_killed(stack: Podded, load: Callable[..., Load]) -> None:
-    """Without a word to anybody: tasks run again elsewhere, and another pod comes.
+def test_processes_that_are_killed(stack: Podded, load: Callable[..., Load]) -> None:
+    """Without a word to anybody: tasks run again elsewhere, and the container begins anew.
 
     What was scattered there would be lost with it.
     """
-    one, other = sorted(stack.names())
+    names = stack.names()
     load_ = load(2, keys=0)
-    stack.kubectl("delete", "pod", one, "--force", "--grace-period", "0")
-    new = stack.settled(2)
+    one, _ = sorted(stack.pods(), key=lambda pod: str(pod["metadata"]["name"]))
+    for pid in processes(one):
+        os.kill(pid, signal.SIGKILL)
+
+    def restarts() -> list[int]:
+        return sorted(pod["status"]["containerStatuses"][0]["restartCount"] for pod in stack.pods())
+
+    stack.until(lambda: restarts() == [0, 1], "its container begins anew")
+    assert stack.settled(2) == names
     found = load_.found()
-    assert found["workers"] == sorted(f"{name}-0" for name in new)
-    assert other in new
+    assert found["workers"] == sorted(f"{name}-0" for name in names)
     assert found["counters"]["died_workers"] == {"": 1}
     assert "drained_workers" not in found["counters"]
     assert sum(found["runs"].values()) == found["tasks"]

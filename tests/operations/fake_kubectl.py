@@ -48,17 +48,15 @@ def end(*_: object) -> None:
 def take(server: socket.socket, port: int) -> None:
     while True:
         near, _ = server.accept()
-        if "short" in KIND:
-            threading.Thread(target=lose, args=(near, port), daemon=True).start()
-        else:
-            threading.Thread(target=carry, args=(near, port), daemon=True).start()
+        # Whoever only looks whether somebody listens is no connection.
+        if "short" in KIND and near.recv(1, socket.MSG_PEEK):
+            server.close()  # nobody else comes in by this one
+            lose(near, port)
+        threading.Thread(target=carry, args=(near, port), daemon=True).start()
 
 
 def lose(near: socket.socket, port: int) -> None:
-    """Carry what comes in, and end with it; whoever only looks whether somebody listens is none."""
-    if not near.recv(1, socket.MSG_PEEK):
-        near.close()
-        return
+    """Carry one connection, and end with it."""
     carry(near, port)
     say("error: lost connection to pod")
     note(LOG, ended="lost")

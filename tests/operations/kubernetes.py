@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
-from tests.operations.serving import Handler, Serving
+from tests.operations.kubernetes_server import OfKubernetes
+from tests.operations.serving import Serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,11 +50,6 @@ WORKER: dict[str, Any] = {
     "clock_ahead": 0.0,
     "draining": None,
 }
-_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-_PATH = re.compile(
-    r"/(?:api/v1|apis/[\w./-]+?/v\d)(?:/namespaces/(?P<namespace>[\w-]+))?/(?P<plural>[a-z]+)"
-    r"(?:/(?P<name>[\w.-]+))?(?:/(?P<sub>log|exec))?"
-)
 
 
 @dataclass
@@ -112,7 +105,7 @@ class Kubernetes:
 
     def put_pod(self, name: str, group: str, **status: Any) -> dict[str, Any]:  # noqa: ANN401
         """Put a pod there that is well, but for what its status says."""
-        component = group if group == "scheduler" else "worker"
+        component = group if group in ("scheduler", "jupyter") else "worker"
         container = {
             "name": component,
             "ready": True,
@@ -131,7 +124,7 @@ class Kubernetes:
             "pods",
             name,
             component=component,
-            labels={"dask-cluster/group": group} if group != "scheduler" else {},
+            labels={"dask-cluster/group": group} if component == "worker" else {},
             spec={"nodeName": "node-1", "containers": [{"name": component}]},
             status=found | status,
         )
@@ -153,7 +146,9 @@ class Kubernetes:
             spec={"replicas": workers},
             status={},
         )
+        self.put("deployments", "dask-dev-jupyter", spec={"replicas": 1}, status={})
         self.put_pod("dask-dev-scheduler-1", "scheduler")
+        self.put_pod("dask-dev-jupyter-1", "jupyter")
         names = [f"dask-dev-worker-{number}" for number in range(workers)]
         for name in names:
             self.put_pod(name, "worker")
@@ -191,7 +186,7 @@ class Kubernetes:
 
     def serve(self, project: Project) -> Serving:
         """Return a server of it, and make it the one of a project's stack ``dev``."""
-        serving = Serving(type("OfKubernetes", (_Handler,), {"kubernetes": self}))
+        serving = Serving(type("Of", (OfKubernetes,), {"kubernetes": self}))
         self.endpoint = serving.endpoint
         project.edit(**SETTINGS)
         project.answer(OUTPUTS)
@@ -234,100 +229,33 @@ def budget(healthy: int, needed: int) -> dict[str, int]:
     }
 
 
+def starting(**waiting: str) -> dict[str, Any]:
+    """Return the status of a pod that is not ready."""
+    container = {
+        "name": "worker",
+        "ready": False,
+        "restartCount": 0,
+        "image": "i",
+        "imageID": "i",
+        "state": {"waiting": waiting},
+        "lastState": {},
+    }
+    return {"phase": "Pending", "conditions": [], "containerStatuses": [container]}
+
+
+def crashed(reason: str, code: int, *, ready: bool = False) -> dict[str, Any]:
+    """Return the status of a pod whose container was started again."""
+    status = starting(reason="CrashLoopBackOff", message="back-off 20s restarting")
+    (container,) = status["containerStatuses"]
+    ended = {"reason": reason, "exitCode": code, "finishedAt": stamp(seconds=30)}
+    container |= {"restartCount": 3, "lastState": {"terminated": ended}, "ready": ready}
+    if ready:
+        container["state"] = {"running": {"startedAt": stamp(seconds=20)}}
+        status["conditions"] = [{"type": "Ready", "status": "True"}]
+    return {**status, "phase": "Running"}
+
+
 def stamp(*, seconds: float) -> str:
     """Return a time some seconds ago, as Kubernetes writes it."""
     then = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds)
     return f"{then:%Y-%m-%dT%H:%M:%SZ}"
-
-
-class _Handler(Handler):
-    """Answers for one Kubernetes."""
-
-    content_type = "application/json"
-    kubernetes: Kubernetes
-
-    def get(self) -> None:
-        self._do("GET")
-
-    def delete(self) -> None:
-        self._do("DELETE")
-
-    def _do(self, method: str) -> None:
-        address = urlsplit(self.path)
-        query = {key: values[0] for key, values in parse_qs(address.query).items()}
-        path = _PATH.fullmatch(address.path)
-        assert path, address.path
-        where = path.groupdict()
-        self.kubernetes.calls.append(f"{method} {address.path}")
-        if refusal := self.kubernetes.refusals.get((method, where["sub"] or where["plural"])):
-            code, message = refusal
-            self.answer(code, {"message": message})
-        elif self.headers["Authorization"] != "Bearer secret":
-            self.answer(401, {"message": "Unauthorized"})
-        elif where["sub"] == "exec":
-            self._execute(parse_qs(address.query)["command"])
-        elif where["sub"] == "log":
-            self._log(where["name"], query)
-        elif where["name"]:
-            self._one(method, where)
-        else:
-            self._list(where, query)
-
-    def _list(self, where: dict[str, str], query: dict[str, str]) -> None:
-        wanted = dict(pair.split("=") for pair in query["labelSelector"].split(","))
-        there = [
-            each
-            for each in self.kubernetes.objects.get(where["plural"], [])
-            if wanted.items() <= each["metadata"]["labels"].items()
-            and where["namespace"] in (None, each["metadata"]["namespace"])
-        ]
-        first = int(query.get("continue", 0))
-        last = first + min(self.kubernetes.page, int(query["limit"]))
-        more = {"continue": str(last)} if last < len(there) else {}
-        self.answer(200, {"kind": "List", "metadata": more, "items": there[first:last]})
-
-    def _one(self, method: str, where: dict[str, str]) -> None:
-        all_of_it = self.kubernetes.objects.get(where["plural"], [])
-        found = [each for each in all_of_it if each["metadata"]["name"] == where["name"]]
-        if not found:
-            self.answer(404, {"message": f'{where["plural"]} "{where["name"]}" not found'})
-            return
-        if method == "DELETE":
-            if where["plural"] in self.kubernetes.lingers:
-                found[0]["metadata"]["deletionTimestamp"] = stamp(seconds=0)
-            else:
-                all_of_it.remove(found[0])
-        self.answer(200, found[0])
-
-    def _log(self, name: str, query: dict[str, str]) -> None:
-        text = self.kubernetes.logs.get(f"{name} previous" if "previous" in query else name, "")
-        data = text.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def _execute(self, words: list[str]) -> None:
-        """Answer as a pod does, by a WebSocket: what it prints, and how it ended."""
-        self.kubernetes.executed.append(words)
-        key = self.headers["Sec-WebSocket-Key"] + _GUID
-        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()  # noqa: S324
-        self.send_response(101)
-        self.send_header("Upgrade", "websocket")
-        self.send_header("Connection", "Upgrade")
-        self.send_header("Sec-WebSocket-Accept", accept)
-        self.send_header("Sec-WebSocket-Protocol", "v4.channel.k8s.io")
-        self.end_headers()
-        self._frame(2, b"\x01" + json.dumps(self.kubernetes.report).encode() + b"\n")
-        self._frame(2, b"\x03" + json.dumps({"status": "Success"}).encode())
-        self._frame(8, b"\x03\xe8")
-        self.close_connection = True
-
-    def _frame(self, opcode: int, data: bytes) -> None:
-        size = len(data)
-        head = bytes([0x80 | opcode]) + (
-            bytes([size]) if size < 126 else bytes([126]) + size.to_bytes(2, "big")
-        )
-        self.wfile.write(head + data)
-        self.wfile.flush()

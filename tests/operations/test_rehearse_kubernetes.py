@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +17,11 @@ from operations.rehearse import Action, Asked
 from operations.rehearse_kubernetes import OURS, PLUGINS, KubernetesRehearsal
 from operations.stacks import COMMAND, CommandError, open_stack
 from sandbox.kubernetes import cluster
-from sandbox.kubernetes.cluster import Running
-from sandbox.kubernetes.errors import KubernetesError
+from tests.operations.cluster_here import Cluster
 from tests.operations.kubernetes import NAMESPACE, SETTINGS, Kubernetes, write_kubeconfig
 from tests.operations.project import COMMAND as PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
     from tests.operations.project import Project
 
 BEGIN = f"{COMMAND} rehearse dev"
@@ -33,51 +29,6 @@ GONE = (
     "the Kubernetes of the rehearsal of `dev` does not run any more, and its pods ended with it. "
     f"To make them again: `{BEGIN} up`."
 )
-
-
-@dataclass
-class Cluster:
-    """Stands for the Kubernetes of this machine.
-
-    Attributes:
-        kubeconfig: Of an API server that answers.
-        runs: Whether it does.
-        did: What was done with it.
-        broken: Why it does not start, or end.
-    """
-
-    kubeconfig: Path
-    runs: bool = False
-    did: list[str] = field(default_factory=list)
-    broken: str = ""
-
-    def find(self) -> Running | None:
-        return Running(self.kubeconfig, "unix:///run/d.sock", "r") if self.runs else None
-
-    def start(
-        self,
-        claim: Path,
-        cache: Path,
-        *,
-        say: Callable[[str], None],
-        repositories: Collection[str] = (),
-    ) -> Running | None:
-        if self.broken:
-            raise KubernetesError(self.broken)
-        assert claim.is_dir()
-        assert (claim.name, cache.parts[-2:]) == ("dev", (".cache", "kubernetes"))
-        if not self.runs:
-            say("starting etcd")
-        self.runs = True
-        self.did.append(f"start {' '.join(repositories)}")
-        return self.find()
-
-    def release(self, claim: Path, say: Callable[[str], None]) -> None:
-        if self.broken:
-            raise KubernetesError(self.broken)
-        self.did.append(f"release {claim.name}")
-        say("ending Kubernetes")
-        self.runs = False
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """What Pulumi hands over, the models themselves, and what loading must not do."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pydantic
@@ -247,10 +247,12 @@ def test_the_local_platform_does_not_read_the_table_of_instance_types() -> None:
 
 
 def test_a_wrong_stack_file_of_any_platform_is_told_soon() -> None:
-    start = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = python("-m", "components.settings", "tests/settings/bad/vm-every-value-wrong.yaml")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 1
-    assert time.monotonic() - start < 2
+    # Seconds of the processor: those of a clock are also those of whatever else runs here.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
 
 
 def test_the_command_checks_files() -> None:
