@@ -96,7 +96,9 @@ def test_lines_do_not_tear(table: HostsTable) -> None:
             rows.start()
             rows.join()
     display._stop()
-    lines = [line.rstrip() for line in ESCAPES.sub("", printed.getvalue()).splitlines()]
+    # What a terminal shows of a line is what came after it was last erased.
+    written = (line.rpartition("\x1b[2K")[2] for line in printed.getvalue().split("\n"))
+    lines = [ESCAPES.sub("", line).rstrip() for line in written]
     told = [line for line in lines if " worker " in line]
     assert len(told) == 200
     assert all(re.fullmatch(r"  i-\w{17} worker    10.0.1.5     step-\d \(1 s\)", t) for t in told)
