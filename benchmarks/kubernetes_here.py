@@ -31,6 +31,7 @@ REPOSITORY = "registry.example.org/benchmark/dask"
 NO_IMAGE = f"registry.example.org/none@sha256:{'0' * 64}"
 WORKER = "dask-cluster/group=worker"
 PATIENCE = 900.0
+FAKES = 4
 # All kinds of objects that either side makes; pods and ReplicaSets are made of them by Kubernetes.
 KINDS = (
     "namespaces,deployments,services,configmaps,secrets,serviceaccounts,roles,rolebindings,"
@@ -162,7 +163,8 @@ class Here:
         """Let pods run on nodes that are none, and on no other."""
         real = self.kubectl("get", "nodes", "--output=name").split()
         self.kubectl("cordon", *real)
-        kwok.start(20, pods // 20 + 1, place=PLACE)
+        # Few, for each has to say all the time that it is there, also on a busy machine.
+        kwok.start(FAKES, pods // FAKES + 1, place=PLACE)
         yield
         # The nodes end with all the rest.
 
@@ -219,6 +221,8 @@ class Ours:
 @contextlib.contextmanager
 def here(folder: Path) -> Iterator[Here]:
     """Start a Kubernetes beside any other one, for this process and its children; end it."""
+    if cluster.find(PLACE):
+        raise SystemExit(f"another run of this benchmark goes on: {PLACE.run}")
     cache, claim = folder / "cache", folder / "claim"
     shared = build.ensure(ROOT / ".cache" / "kubernetes", say)
     for path in (*shared.parent.glob("python-*.tar"), *shared.iterdir()):

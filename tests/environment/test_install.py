@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,9 +99,7 @@ def test_programs_run_after_the_folder_got_its_name(environment: Path) -> None:
 
 def test_the_second_time_nothing_is_done(environment: Path) -> None:
     before = (environment / "environment.json").stat().st_mtime_ns
-    start = time.monotonic()
     done = run_install(environment)
-    assert time.monotonic() - start < 1
     assert (done.returncode, done.stdout) == (0, "")
     name = environment.name
     assert done.stderr == f"install.sh: environment {name} is complete in {environment}\n"

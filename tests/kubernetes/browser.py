@@ -42,6 +42,10 @@ OPTIONS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
+    # A page that nobody looks at is drawn all the same.
+    "--disable-backgrounding-occluded-windows",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
     f"--window-size={WIDTH},{HEIGHT}",
     "--remote-debugging-port=0",
 )

@@ -84,7 +84,7 @@ def test_it_goes_with_the_scheduler(cluster: Cluster, client: Client) -> None:
     cluster._started[0].kill()
     began = time.monotonic()
     place.wait(there=False)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert place.process.wait(60) == AGAIN
     assert not place.file.exists()
     del busy

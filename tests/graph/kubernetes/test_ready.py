@@ -94,14 +94,14 @@ def test_a_deployment_that_was_deleted_is_missing_and_named(api: ApiServer) -> N
 def test_it_waits(api: ApiServer) -> None:
     began = time.monotonic()
     later(0.3, lambda: api.groups[WORKER].pods.append(pod()))
-    ready._ReadyProvider().create(props(seconds=20))
-    assert 0.3 <= time.monotonic() - began < 10
+    ready._ReadyProvider().create(props(seconds=60))
+    assert 0.3 <= time.monotonic() - began < 30
 
 
 def test_a_group_that_an_idle_stop_stopped_is_started(api: ApiServer) -> None:
     api.groups[WORKER].replicas = 0
     later(0.2, lambda: api.groups[WORKER].pods.append(pod()))
-    ready._ReadyProvider().update("id", {}, props(seconds=20))
+    ready._ReadyProvider().update("id", {}, props(seconds=60))
     assert api.changes == [(WORKER, {"spec": {"replicas": 2}})]
 
 
@@ -133,8 +133,8 @@ def test_a_pod_that_will_never_start_ends_the_wait(
 ) -> None:
     later(0.1, lambda: api.groups[WORKER].pods.append(waiting(reason, message)))
     began = time.monotonic()
-    told = refused(seconds=20)
-    assert time.monotonic() - began < 10
+    told = refused(seconds=60)
+    assert time.monotonic() - began < 30
     assert told.startswith("not ready: worker")
     assert f"{reason}: {message}" in told
 
@@ -142,7 +142,7 @@ def test_a_pod_that_will_never_start_ends_the_wait(
 def test_one_that_was_so_before_this_up_ends_it_too(api: ApiServer) -> None:
     """The kubelet looks for a Secret again within seconds: it is still not there."""
     api.groups[WORKER].pods = [waiting("CreateContainerConfigError", "no secret")]
-    assert "CreateContainerConfigError: no secret" in refused(seconds=20)
+    assert "CreateContainerConfigError: no secret" in refused(seconds=60)
 
 
 def test_a_broken_pod_beside_one_that_starts_does_not(api: ApiServer) -> None:
@@ -150,7 +150,7 @@ def test_a_broken_pod_beside_one_that_starts_does_not(api: ApiServer) -> None:
     group = api.groups[WORKER]
     later(0.1, lambda: group.pods.extend([waiting("ImagePullBackOff"), waiting("Starting")]))
     later(0.6, lambda: group.pods.append(pod()))
-    ready._ReadyProvider().create(props(seconds=20))
+    ready._ReadyProvider().create(props(seconds=60))
 
 
 def test_what_was_broken_before_may_have_been_mended(api: ApiServer) -> None:
@@ -158,7 +158,7 @@ def test_what_was_broken_before_may_have_been_mended(api: ApiServer) -> None:
     group = api.groups[WORKER]
     group.pods = [waiting("ImagePullBackOff")]
     later(0.6, lambda: group.pods.append(pod()))
-    ready._ReadyProvider().create(props(seconds=20))
+    ready._ReadyProvider().create(props(seconds=60))
 
 
 def test_a_new_attempt_that_fails_ends_the_wait(api: ApiServer) -> None:
@@ -167,14 +167,14 @@ def test_a_new_attempt_that_fails_ends_the_wait(api: ApiServer) -> None:
     states = group.pods[0]["status"]["containerStatuses"][0]["state"]["waiting"]
     later(0.3, lambda: states.update(reason="ErrImagePull"))
     later(0.5, lambda: states.update(reason="ImagePullBackOff"))
-    assert "ImagePullBackOff: not found" in refused(seconds=20)
+    assert "ImagePullBackOff: not found" in refused(seconds=60)
 
 
 def test_three_crashes_end_the_wait_with_the_last_lines_of_the_log(api: ApiServer) -> None:
     api.log = "\n".join(f"line {number}" for number in range(30))
     crashed = waiting("CrashLoopBackOff", "back-off 20s", 3, reason="OOMKilled", exitCode=137)
     later(0.1, lambda: api.groups[WORKER].pods.append(crashed))
-    told = refused(seconds=20)
+    told = refused(seconds=60)
     assert "CrashLoopBackOff: OOMKilled, exit code 137, started 3 times again" in told
     assert told.endswith("    line 29")
     assert "line 19" not in told
@@ -184,7 +184,7 @@ def test_crashes_before_this_up_do_not(api: ApiServer) -> None:
     group = api.groups[WORKER]
     group.pods = [waiting("CrashLoopBackOff", "", 5, exitCode=1)]
     later(0.4, lambda: group.pods.append(pod()))
-    ready._ReadyProvider().create(props(seconds=20))
+    ready._ReadyProvider().create(props(seconds=60))
 
 
 def test_one_more_after_them_does(api: ApiServer) -> None:
@@ -192,7 +192,7 @@ def test_one_more_after_them_does(api: ApiServer) -> None:
     group.pods = [waiting("CrashLoopBackOff", "", 5, exitCode=1)]
     container = group.pods[0]["status"]["containerStatuses"][0]
     later(0.2, lambda: container.update(restartCount=6))
-    assert "exit code 1, started 6 times again" in refused(seconds=20)
+    assert "exit code 1, started 6 times again" in refused(seconds=60)
 
 
 @pytest.mark.parametrize("code", [0, 75])
@@ -200,7 +200,7 @@ def test_a_worker_that_asks_to_be_started_again_has_not_crashed(api: ApiServer, 
     group = api.groups[WORKER]
     later(0.05, lambda: group.pods.append(waiting("CrashLoopBackOff", "", 4, exitCode=code)))
     later(0.5, lambda: group.pods.append(pod()))
-    ready._ReadyProvider().create(props(seconds=20))
+    ready._ReadyProvider().create(props(seconds=60))
 
 
 def test_an_evicted_pod_is_told(api: ApiServer) -> None:
