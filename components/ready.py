@@ -118,12 +118,17 @@ def _wait(cluster: _Cluster) -> None:
         pulumi.RunError: It is not there in time, or the machines gave up; with what they said.
     """
     deadline, pause = time.monotonic() + cluster.seconds, LOOK_SECONDS[0]
-    # Of an `up` before this one: what failed then may have been mended since.
+    # Of an `up` before this one: what failed then may have been mended since. Or of this one,
+    # with machines that failed before this began: their group launches no more.
     before = {group: cluster.failures(group) for group in cluster.groups()}
     while missing := cluster.missing() or cluster.alarms():
         cluster.raise_stopped_groups()
         failures = {group: cluster.failures(group) for group in before}
-        gave_up = [g for g, n in failures.items() if n >= MOST_FAILURES and n != before[g]]
+        gave_up = [
+            group
+            for group, count in failures.items()
+            if count >= MOST_FAILURES and (count != before[group] or cluster.is_stopped(group))
+        ]
         if gave_up or time.monotonic() > deadline:
             cluster.stop_incomplete_groups()
             said = "\n".join(cluster.reasons(gave_up or missing))
@@ -180,6 +185,11 @@ class _Cluster:
         """Return how many boots of a group have failed in a row."""
         return int(self._parameter(f"{group}/boot").get("failures", 0))
 
+    def is_stopped(self, group: str) -> bool:
+        """Return whether a group launches no more: its failed machines stop that."""
+        processes = self._describe(self._autoscaling_group(group)).get("SuspendedProcesses", [])
+        return any(process["ProcessName"] == "Launch" for process in processes)
+
     def reasons(self, groups: list[str]) -> list[str]:
         """Return what is known of why these groups have not come, for people."""
         return [self._reason(group) for group in groups]
@@ -220,7 +230,7 @@ class _Cluster:
             count, instance = told["failures"], told["instance"]
             return f"{group}: {count} boots failed, the last on {instance}: {told['reason']}\n{log}"
         wanted = self._workers.get(group)
-        name = self._scheduler if wanted is None else str(wanted.autoscaling_group)
+        name = self._autoscaling_group(group)
         there = sorted(self._in_service(name))
         many = 1 if wanted is None else int(wanted.workers)
         silent = self._silent(group, there)
@@ -254,6 +264,10 @@ class _Cluster:
             for instance in self._describe(name)["Instances"]
             if instance["LifecycleState"] == "InService"
         }
+
+    def _autoscaling_group(self, group: str) -> str:
+        wanted = self._workers.get(group)
+        return self._scheduler if wanted is None else str(wanted.autoscaling_group)
 
     def _describe(self, name: str) -> dict[str, Any]:
         found = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])

@@ -20,13 +20,19 @@ class Reported:
     seconds = 0.2
 
     def __init__(
-        self, failures: Sequence[int], *, comes_at: int | None = None, alarmed: int = 0
+        self,
+        failures: Sequence[int],
+        *,
+        comes_at: int | None = None,
+        alarmed: int = 0,
+        stopped: bool = False,
     ) -> None:
         self._failures = iter(failures)
         self._last = 0
         self._looks = 0
         self._comes_at = comes_at
         self.alarmed = alarmed
+        self._stopped = stopped
 
     def groups(self) -> list[str]:
         return ["scheduler"]
@@ -47,6 +53,9 @@ class Reported:
     def failures(self, _group: str) -> int:
         self._last = next(self._failures, self._last)
         return self._last
+
+    def is_stopped(self, _group: str) -> bool:
+        return self._stopped
 
     def reasons(self, groups: list[str]) -> list[str]:
         return [f"{group} failed {self._last} times" for group in groups]
@@ -76,6 +85,19 @@ def test_one_more_failure_after_them_does(monkeypatch: pytest.MonkeyPatch) -> No
     """The machine itself stops the relaunching then."""
     with pytest.raises(pulumi.RunError, match="scheduler failed 4 times"):
         wait(Reported([3, 3, 4]), monkeypatch)
+
+
+def test_failures_before_the_wait_end_it_where_the_group_launches_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Machines may fail three times between their group's creation and the wait."""
+    with pytest.raises(pulumi.RunError, match="scheduler failed 3 times"):
+        wait(Reported([3], stopped=True), monkeypatch)
+
+
+def test_a_stopped_group_alone_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may stop launches by hand; nothing has failed then."""
+    wait(Reported([2], comes_at=4, stopped=True), monkeypatch)
 
 
 def test_the_wait_ends_in_time_without_any_report(monkeypatch: pytest.MonkeyPatch) -> None:
