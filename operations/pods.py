@@ -27,6 +27,7 @@ class Pod:
         node: Where it runs, if it does.
         state: What keeps it from being ready, as `up` says it; empty if it is.
         broken: Whether that is more than a start that takes its time.
+        replaced: Whether its template is an earlier one: a pod of the present one takes its place.
         restarts: How often its container was started again.
         ended: How the container ended before the last start, if it did.
         ended_at: When (ISO time).
@@ -40,18 +41,24 @@ class Pod:
     node: str | None = None
     state: str = ""
     broken: bool = False
+    replaced: bool = False
     restarts: int = 0
     ended: str | None = None
     ended_at: str | None = None
 
+    @property
+    def goes(self) -> bool:
+        """Whether nobody minds what becomes of it: it ends, or another one takes its place."""
+        return self.ending or self.replaced
+
     def is_starting(self, now: dt.datetime) -> bool:
         """Say whether it is not ready yet, and need not be."""
         age = now - dt.datetime.fromisoformat(self.created)
-        return not (self.ready or self.ending or self.broken) and age < START
+        return not (self.ready or self.goes or self.broken) and age < START
 
     def is_late(self, now: dt.datetime) -> bool:
         """Say whether it ought to be ready, and nobody knows why it is not."""
-        return not (self.ready or self.ending or self.broken or self.is_starting(now))
+        return not (self.ready or self.goes or self.broken or self.is_starting(now))
 
 
 @dataclass(frozen=True)

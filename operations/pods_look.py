@@ -16,7 +16,7 @@ from operations.kube import KubeError
 from operations.pods import JUPYTER, SCHEDULER, Group, Pod, View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from components.kubernetes.pod_states import Seen
     from operations.kube import Api
@@ -28,6 +28,9 @@ WORKERS = "dask-cluster/workers"
 MAX_WORKERS = "dask-cluster/max-workers"
 AUTOSCALER = "dask-cluster/autoscaler"
 CERTIFICATES = "/run/dask/certificates"
+# As Kubernetes' own controller does.
+_REVISION = "deployment.kubernetes.io/revision"
+_HASH = "pod-template-hash"
 # What a container waits for that is on its way.
 BEING_MADE = {"ContainerCreating", "PodInitializing"}
 
@@ -51,9 +54,15 @@ def look(outputs: Mapping[str, Any], api: Api) -> View:
         labelSelector=mine,
     )
     deployments = {each["metadata"]["name"]: each for each in found}
+    sets = api.items(
+        "looking at the ReplicaSets",
+        f"/apis/apps/v1/namespaces/{namespace}/replicasets",
+        labelSelector=mine,
+    )
+    earlier = _earlier(sets, {each["metadata"]["uid"]: each for each in deployments.values()})
     by_group: dict[str, list[Pod]] = {}
     for pod in api.pods("looking at the pods", namespace, mine):
-        by_group.setdefault(_group_of(pod), []).append(_pod(pod))
+        by_group.setdefault(_group_of(pod), []).append(_pod(pod, earlier))
     report = _report(outputs, api, by_group.get(SCHEDULER, ()))
     known = {worker["name"].rpartition("-")[0] for worker in report.get("workers", [])}
     groups = [
@@ -85,7 +94,25 @@ def _group_of(pod: Any) -> str:  # noqa: ANN401
     return str(labels.get(GROUP) or labels.get(COMPONENT, ""))
 
 
-def _pod(pod: Any) -> Pod:  # noqa: ANN401
+def _earlier(
+    sets: Iterable[Mapping[str, Any]], deployments: Mapping[str, Mapping[str, Any]]
+) -> set[str]:
+    """Return the hashes of the templates that a Deployment had before the present one."""
+    found = set()
+    for each in sets:
+        owners = {owner["uid"] for owner in each["metadata"].get("ownerReferences", ())}
+        mine = {_revision(deployments[uid]) for uid in owners & deployments.keys()}
+        if mine and _revision(each) not in mine:
+            found.add(each["metadata"]["labels"][_HASH])
+    return found
+
+
+def _revision(said: Mapping[str, Any]) -> str | None:
+    revision: str | None = said["metadata"].get("annotations", {}).get(_REVISION)
+    return revision
+
+
+def _pod(pod: Any, earlier: set[str]) -> Pod:  # noqa: ANN401
     said = seen(pod)
     status = (pod.status.container_statuses or [None])[0]
     before = status.last_state.terminated if status and status.last_state else None
@@ -98,6 +125,7 @@ def _pod(pod: Any) -> Pod:  # noqa: ANN401
         node=pod.spec.node_name,
         state=said.state,
         broken=_is_broken(pod, said),
+        replaced=(pod.metadata.labels or {}).get(_HASH) in earlier,
         restarts=said.restarts,
         ended=f"{before.reason or 'Error'}, exit code {before.exit_code}" if before else None,
         ended_at=before.finished_at.isoformat() if before and before.finished_at else None,

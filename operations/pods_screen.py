@@ -67,6 +67,8 @@ def _group_notes(group: Group, view: View) -> Iterator[str]:
         )
     if group.ending:
         yield f"group {group.name}: {group.ending} end, and hand over their data first"
+    if earlier := sum(pod.replaced and not pod.ending for pod in group.pods):
+        yield f"group {group.name}: {earlier} of an earlier template, replaced one after another"
     if starting := _starting(group, view):
         yield f"group {group.name}: {starting} start"
 
@@ -101,7 +103,7 @@ def group_faults(group: Group, view: View) -> Iterator[str]:
         yield f"{name} gets no more pods: {group.refused}"
     if group.name == SCHEDULER and not group.running and not group.pods and not group.refused:
         yield "No pod of the scheduler is there."
-    states = Counter(pod.state for pod in group.pods if pod.broken and not pod.ending)
+    states = Counter(pod.state for pod in group.pods if pod.broken and not pod.goes)
     for state, number in states.items():
         yield f"{name}: {number} of {group.wanted} pods {state}"
     if 0 < group.wanted < group.workers:

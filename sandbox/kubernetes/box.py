@@ -84,16 +84,19 @@ class Box:
         """Whether what connects for it runs."""
         return bool(leftovers.processes("slirp4netns", self._api_argument))
 
-    def spawn(self, name: str, command: list[str]) -> tuple[str, ...]:
-        """Start a program in it, and return its command line.
+    def spawn(self, name: str, command: list[str]) -> tuple[int, tuple[str, ...]]:
+        """Start a program in it.
 
         Args:
             name: Of its log.
             command: The program and its arguments.
+
+        Returns:
+            A child of this process that ends with the program; and the program's command line,
+            which it has a moment later.
         """
         whole = [program(command[0]) or command[0], *command[1:]]
-        spawn([*self._enter(), *whole], self._place.log(name))
-        return tuple(whole)
+        return spawn([*self._enter(), *whole], self._place.log(name)), tuple(whole)
 
     def call(self, *command: str, data: str | None = None) -> str:
         """Run a command in it and return what it printed.

@@ -20,6 +20,7 @@ from sandbox.kubernetes.errors import KubernetesError
 from sandbox.kubernetes.images import Images, pause_image
 from sandbox.kubernetes.nodes import Node
 from sandbox.kubernetes.places import BLOCKS, NODES, Addresses, Place
+from sandbox.machine import leftovers
 from sandbox.machine.programs import program
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class _Start:
         self._place = place
         self._addresses = addresses
         self._box = box
-        self._started: dict[str, tuple[str, ...]] = {}
+        self._started: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._authority = Authority(place.certificates)
         self._plane = ControlPlane(place, addresses, self._authority)
         self._images = Images(place)
@@ -131,7 +132,9 @@ class _Start:
         self._spawn(self._plane.names())
         self._spawn(self._plane.metrics())
         self._wait("the nodes", lambda: _usable(api))
-        (self._place.run / "programs.json").write_text(json.dumps([*self._started.values()]))
+        commands = {command for _, command in self._started.values()}
+        self._wait("its programs", lambda: commands <= self._box.arguments())
+        (self._place.run / "programs.json").write_text(json.dumps(sorted(commands)))
 
     def _spawn(self, each: Program) -> None:
         self._started[each.name] = self._box.spawn(each.name, list(each.command))
@@ -144,9 +147,8 @@ class _Start:
         """
         until = time.monotonic() + READY_SECONDS
         while not done():
-            alive = self._box.arguments()
-            for name, command in self._started.items():
-                if command not in alive:
+            for name, (pid, _) in self._started.items():
+                if leftovers.dead(pid):
                     raise KubernetesError(self._said(name))
             if time.monotonic() > until:
                 raise KubernetesError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from distributed import Future
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 LOGGER = logging.getLogger("distributed.dask_node.drain")
 
 # What the tasks of a test do and wait for; all of it is in this process.

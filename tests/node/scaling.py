@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
 INTERVAL = 0.01
-PATIENCE = 20.0
+PATIENCE = 60.0
 DRAIN_SECONDS = 10.0
 PRELOADS = ["dask_node.drain", "dask_node.scaler"]
 

@@ -20,7 +20,7 @@ from dask_node.local_fleet import LocalFleet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 FILE = {
     "workers": 1,
     "maxWorkers": 3,

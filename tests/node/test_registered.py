@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,15 +46,19 @@ async def scheduling() -> AsyncIterator[Scheduler]:
 
 
 async def bring(
-    scheduler: Scheduler, name: str, group: str | None, patch: pytest.MonkeyPatch
+    stack: AsyncExitStack,
+    scheduler: Scheduler,
+    name: str,
+    group: str | None,
+    patch: pytest.MonkeyPatch,
 ) -> Worker:
+    """Start a worker, which is closed with the stack: one that is cancelled instead never ends."""
     if group is None:
         patch.delenv("DASK_CLUSTER_GROUP", raising=False)
     else:
         patch.setenv("DASK_CLUSTER_GROUP", group)
     worker = Worker(scheduler.address, name=name, nthreads=1, preload=PRELOAD, dashboard=False)
-    await worker
-    return worker
+    return await stack.enter_async_context(worker)
 
 
 def written(aws: Calls) -> list[dict[str, Any]]:
@@ -65,10 +69,10 @@ def test_places_are_counted_and_written_when_they_change(
     aws: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
-        async with scheduling() as scheduler:
+        async with scheduling() as scheduler, AsyncExitStack() as stack:
             await until(lambda: written(aws), "the first word")
             workers = [
-                await bring(scheduler, name, group, monkeypatch)
+                await bring(stack, scheduler, name, group, monkeypatch)
                 # Two processes of one instance, an instance of each of two groups, and a
                 # worker that somebody started by hand.
                 for name, group in (
@@ -85,8 +89,6 @@ def test_places_are_counted_and_written_when_they_change(
             assert len(written(aws)) == seen  # nothing has changed
             await workers[2].close()
             await until(lambda: written(aws)[-1]["workers"] == {"gpu": 1, "worker": 1}, "the end")
-            for worker in workers:
-                await worker.close()
 
     asyncio.run(run())
     first, *_, last = written(aws)

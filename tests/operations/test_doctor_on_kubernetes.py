@@ -54,7 +54,7 @@ def test_doctor(project: Project, kubernetes: Kubernetes) -> None:
     ]
     assert certificates.startswith("  ok  certificates: 36")
     assert way_in == f"  ok  the way in, for `run`: {project.outside}/bin/kubectl"
-    assert len(kubernetes.calls) == 9
+    assert len(kubernetes.calls) == 10
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.operations.kubernetes import (
     SETTINGS,
     WORKER,
     Kubernetes,
+    crashed,
     labels_of,
     stamp,
     starting,
@@ -166,6 +167,34 @@ def test_pods_that_start(project: Project, kubernetes: Kubernetes) -> None:
         "  Group worker: 1 of 2 pods are not ready, dask-dev-worker-0: ContainerCreating\n"
         in printed
     )
+
+
+def test_pods_that_are_replaced(project: Project, kubernetes: Kubernetes) -> None:
+    """Of an environment before this one: the new scheduler refuses it, and nobody minds."""
+    revision, template = "deployment.kubernetes.io/revision", "pod-template-hash"
+    deployment = kubernetes.named("deployments", "dask-dev-worker")
+    deployment["metadata"]["annotations"][revision] = "2"
+    for number in ("1", "2"):
+        made = kubernetes.put(
+            "replicasets",
+            f"dask-dev-worker-{number}",
+            labels={template: f"hash-{number}"},
+            annotations={revision: number},
+        )
+        made["metadata"]["ownerReferences"] = [{"uid": deployment["metadata"]["uid"]}]
+    old = kubernetes.named("pods", "dask-dev-worker-1")
+    old["status"] = crashed("Error", 1)
+    kubernetes.report["workers"] = kubernetes.report["workers"][:1]
+    old["metadata"]["labels"][template] = "hash-1"
+    kubernetes.named("pods", "dask-dev-worker-0")["metadata"]["labels"][template] = "hash-2"
+    printed, _ = project.command("status", "dev")
+    assert "  group worker: 1 of an earlier template, replaced one after another\n" in printed
+    assert "Dask cluster dev  running\n" in printed
+    # The same of the present template is a fault.
+    old["metadata"]["labels"][template] = "hash-2"
+    printed, _ = project.command("status", "dev", code=1)
+    assert "earlier template" not in printed
+    assert "  Group worker: 1 of 2 pods CrashLoopBackOff: Error, exit code 1" in printed
 
 
 def test_a_pod_that_runs_and_has_not_registered(project: Project, kubernetes: Kubernetes) -> None:
