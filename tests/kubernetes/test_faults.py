@@ -26,7 +26,7 @@ NOWHERE = f"registry.example.org/tests/nothing@sha256:{'0' * 64}"
 EAT = """
 import json
 from distributed import Client
-def eat():
+async def eat():
     return len(bytearray(b"x") * 1_500_000_000)
 with Client() as client:
     client.wait_for_workers(1, timeout=60)
