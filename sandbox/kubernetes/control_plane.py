@@ -151,6 +151,9 @@ class ControlPlane:
                 # A scale test is about the scheduler of Dask, not about patience.
                 "--kube-api-qps=300",
                 "--kube-api-burst=500",
+                # By default a pod's CPU counts after five minutes.
+                "--horizontal-pod-autoscaler-cpu-initialization-period=20s",
+                "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
             ),
         )
 
