@@ -34,6 +34,7 @@ def tell(squares):
 client = Client()
 squares = client.map(work, range(30), pure=False)
 fire_and_forget(client.submit(tell, squares))
+squares[0].result()  # the scheduler has all of it
 print("begun", flush=True)
 time.sleep(600)
 """
