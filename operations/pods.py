@@ -29,7 +29,7 @@ class Pod:
         broken: Whether that is more than a start that takes its time.
         replaced: Whether its template is an earlier one: a pod of the present one takes its place.
         restarts: How often its container was started again.
-        ended: How the container ended before the last start, if it did.
+        ended: How the container crashed before the last start, if it did.
         ended_at: When (ISO time).
     """
 

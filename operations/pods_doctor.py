@@ -107,7 +107,7 @@ def _restarts(view: View, api: Api) -> Iterator[tuple[bool, str]]:
         said = f"pod {pod.name} was started {pod.restarts} times again; the last one ended by"
         yield False, _with_remedy(f"{said} {pod.ended}") + _tail(pod, view.namespace, api)
     if not again:
-        yield True, "restarts: none in the last hour"
+        yield True, "restarts: no crash in the last hour"
 
 
 def _ended_of_late(pod: Pod, now: dt.datetime) -> bool:

@@ -9,7 +9,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
-from components.kubernetes.pod_states import seen
+from components.kubernetes.pod_states import CRASHED, seen
 from components.settings import ports
 from operations import kube
 from operations.kube import KubeError
@@ -115,7 +115,8 @@ def _revision(said: Mapping[str, Any]) -> str | None:
 def _pod(pod: Any, earlier: set[str]) -> Pod:  # noqa: ANN401
     said = seen(pod)
     status = (pod.status.container_statuses or [None])[0]
-    before = status.last_state.terminated if status and status.last_state else None
+    # A worker whose scheduler was away, or that was told to end, is started again and well.
+    before = status.last_state.terminated if said.crashed else None
     return Pod(
         name=said.name,
         phase=pod.status.phase,
@@ -138,8 +139,9 @@ def _is_broken(pod: Any, said: Seen) -> bool:  # noqa: ANN401
         each.type == "PodScheduled" and each.status == "False"
         for each in pod.status.conditions or ()
     )
-    waits_in_vain = said.waits_for and said.waits_for not in BEING_MADE
-    return pod.status.phase == "Failed" or unplaced or bool(waits_in_vain)
+    # After an end that is no crash the kubelet waits as after one.
+    on_its_way = said.waits_for in BEING_MADE or (said.waits_for == CRASHED and not said.crashed)
+    return pod.status.phase == "Failed" or unplaced or bool(said.waits_for and not on_its_way)
 
 
 def _group(

@@ -15,7 +15,7 @@ _BROKEN = _NO_IMAGE | {"CreateContainerConfigError"}
 _ATTEMPT = "ErrImagePull"
 # Nothing is said of these but in events.
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
-_CRASHED = "CrashLoopBackOff"
+CRASHED = "CrashLoopBackOff"
 MOST_CRASHES = 3
 # A worker that ends with one of these waits in the same way, and is started again: it was told to,
 # or its scheduler was away (`dask_node.worker`).
@@ -82,7 +82,7 @@ def _container(status: Any) -> str:  # noqa: ANN401  # a V1ContainerStatus
     if status.state.waiting is not None:
         waiting = status.state.waiting
         # Of a crash loop the message is how long the kubelet waits.
-        message = before if waiting.reason == _CRASHED else waiting.message
+        message = before if waiting.reason == CRASHED else waiting.message
         return _joined(waiting.reason or "waiting", message)
     if status.state.terminated is not None:
         return _joined("ended", _end(status.state.terminated))
@@ -141,7 +141,7 @@ class Patience:
         return bool(hopeless) and not hopeful
 
     def _hopeless(self, pod: Seen, now: float) -> bool:
-        if pod.waits_for == _CRASHED:
+        if pod.waits_for == CRASHED:
             before = (self._restarts or {}).get(pod.uid, 0)
             return pod.crashed and pod.restarts >= MOST_CRASHES and pod.restarts != before
         long = now - self._broken_since.get(pod.uid, now) >= BROKEN_SECONDS

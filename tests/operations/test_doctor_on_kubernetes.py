@@ -10,6 +10,7 @@ from tests.operations.kubernetes import (
     IDENTITY,
     Kubernetes,
     crashed,
+    stamp,
     starting,
 )
 
@@ -45,7 +46,7 @@ def test_doctor(project: Project, kubernetes: Kubernetes) -> None:
         "  ok  group scheduler: 1 of 1 pods ready, 1 registered",
         "  ok  group worker: 2 of 2 pods ready, 2 registered",
         "  ok  JupyterLab: 1 of 1 pods ready",
-        "  ok  restarts: none in the last hour",
+        "  ok  restarts: no crash in the last hour",
         f"  ok  environment {IDENTITY}: the same on all 3 processes",
         "  ok  clocks: the same everywhere",
         "  ok  logs: without a known sign of trouble in the last hour, of 4 of 4 pods",
@@ -116,6 +117,22 @@ def test_doctor_of_a_container_that_was_started_again(
         "      one\n"
         "      Killed\n"
     ) in printed
+
+
+def test_doctor_of_a_worker_whose_scheduler_was_away(
+    project: Project, kubernetes: Kubernetes
+) -> None:
+    kubernetes.objects["pods"] = kubernetes.objects["pods"][:3]
+    kubernetes.put_pod("dask-dev-worker-1", "worker", **crashed("Error", 75, ready=True))
+    printed, _ = project.command("doctor", "dev")
+    assert "  ok  restarts: no crash in the last hour\n" in printed
+    # Before it is started again the kubelet waits some seconds.
+    kubernetes.objects["pods"] = kubernetes.objects["pods"][:3]
+    pod = kubernetes.put_pod("dask-dev-worker-1", "worker", **crashed("Error", 75))
+    pod["metadata"]["creationTimestamp"] = stamp(seconds=60)
+    kubernetes.report["workers"] = kubernetes.report["workers"][:1]
+    printed, _ = project.command("doctor", "dev")
+    assert "  ok  restarts: no crash in the last hour\n" in printed
 
 
 def test_doctor_reads_logs(project: Project, kubernetes: Kubernetes) -> None:
