@@ -132,7 +132,8 @@ def test_workers_of_another_environment(broken: Podded) -> None:
     assert broken.names(ready=True) == {mine}
     assert broken.python(COMPUTE) == [mine]
     # And an `up` takes it back.
-    assert broken.up().changed == {"updated": ["dask-faults-worker Deployment"]}
+    updated = ["cluster-ready Ready", "dask-faults-worker Deployment"]
+    assert broken.up().changed == {"updated": updated}
     assert broken.settled(1) == {mine}
     broken.doctor()
 

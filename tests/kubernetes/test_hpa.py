@@ -49,8 +49,9 @@ def test_it_is_there_and_has_metrics(stack: Podded) -> None:
 
     def measured() -> bool:
         (now,) = stack.objects("horizontalpodautoscalers")
-        metrics = now["status"].get("currentMetrics") or ()
-        return any("averageUtilization" in each["resource"]["current"] for each in metrics)
+        # Without a measurement it has a metric without a word on it.
+        metrics = [each.get("resource") for each in now["status"].get("currentMetrics") or ()]
+        return any(each and "averageUtilization" in each["current"] for each in metrics)
 
     stack.until(measured, "the use of CPU is known")
 

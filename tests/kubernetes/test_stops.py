@@ -79,7 +79,9 @@ def test_work_brings_them_back(stack: Podded) -> None:
 
 
 def test_up_brings_them_back(stack: Podded) -> None:
-    assert stack.up().changed == {"updated": ["dask-stops-worker Deployment"]}
+    # And waits for the first one, which was not there.
+    updated = ["cluster-ready Ready", "dask-stops-worker Deployment"]
+    assert stack.up().changed == {"updated": updated}
     assert annotation(stack, IDLE) == "3600"
     stack.settled(WORKERS)
     assert stack.python(COMPUTE) == TOTAL
