@@ -41,6 +41,11 @@ wait(squares)
 squares += client.map(square, range({half}, {tasks}), pure=False)
 client.publish_dataset(total=client.submit(sum, squares))
 fire_and_forget(client.submit(tell, squares))
+def forgotten(dask_scheduler):
+    client = dask_scheduler.clients.get("fire-and-forget")
+    return bool(client and client.wants_what)
+while not client.run_on_scheduler(forgotten):  # it is sent in the background
+    time.sleep(0.1)
 del squares
 print("id", client.id, os.getpid(), flush=True)
 print("begun", flush=True)
