@@ -71,7 +71,7 @@ def wait(cluster: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_three_failures_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Reported([0, 1, 2, 3])
-    with pytest.raises(pulumi.RunError, match="scheduler failed 3 times"):
+    with pytest.raises(pulumi.RunError, match="not ready: scheduler failed 3 times"):
         wait(cluster, monkeypatch)
     assert cluster.looks() == 3
 
@@ -83,7 +83,7 @@ def test_failures_of_an_earlier_up_do_not(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_one_more_failure_after_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine itself stops the relaunching then."""
-    with pytest.raises(pulumi.RunError, match="scheduler failed 4 times"):
+    with pytest.raises(pulumi.RunError, match="not ready: scheduler failed 4 times"):
         wait(Reported([3, 3, 4]), monkeypatch)
 
 
@@ -91,7 +91,7 @@ def test_failures_before_the_wait_end_it_where_the_group_launches_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Machines may fail three times between their group's creation and the wait."""
-    with pytest.raises(pulumi.RunError, match="scheduler failed 3 times"):
+    with pytest.raises(pulumi.RunError, match="not ready: scheduler failed 3 times"):
         wait(Reported([3], stopped=True), monkeypatch)
 
 
@@ -150,3 +150,43 @@ def test_the_alarms_of_this_cluster_are_asked_for(
         ("DescribeAlarmsForMetric", ready.HEARTBEAT | {"Dimensions": dimensions}),
     ]
     assert "heartbeat" in cluster.reasons([ready.ALARM])[0]
+
+
+@pytest.mark.parametrize(("group", "name"), [("scheduler", "s-group"), ("worker", "w-group")])
+@pytest.mark.parametrize("suspended", [[], ["AZRebalance"], ["AZRebalance", "Launch"]])
+def test_a_group_that_launches_no_more_is_stopped(
+    group: str, name: str, suspended: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(operation: str, given: dict[str, Any]) -> dict[str, Any]:
+        assert (operation, given) == (
+            "DescribeAutoScalingGroups",
+            {"AutoScalingGroupNames": [name]},
+        )
+        return {
+            "AutoScalingGroups": [
+                {
+                    "AutoScalingGroupName": name,
+                    "MinSize": 0,
+                    "MaxSize": 1,
+                    "DesiredCapacity": 1,
+                    "DefaultCooldown": 300,
+                    "AvailabilityZones": [],
+                    "HealthCheckType": "EC2",
+                    "CreatedTime": "2026-11-22T00:00:00Z",
+                    "Instances": [],
+                    "SuspendedProcesses": [{"ProcessName": each} for each in suspended],
+                    "Tags": [],
+                }
+            ]
+        }
+
+    monkeypatch.setattr("components.aws.client", lambda service, _: answered(service, answer))
+    props = {
+        "environment": "0123456789abcdef",
+        "scheduler": "s-group",
+        "cluster": "dev",
+        "workers": {"worker": {"autoscaling_group": "w-group", "workers": 1}},
+        "seconds": 1,
+        "region": "eu-west-1",
+    }
+    assert ready._Cluster(props).is_stopped(group) is ("Launch" in suspended)
