@@ -9,7 +9,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
-from components.kubernetes.pod_states import CRASHED, seen
+from components.kubernetes.pod_states import REVISION, TEMPLATE, seen
 from components.settings import ports
 from operations import kube
 from operations.kube import KubeError
@@ -28,11 +28,6 @@ WORKERS = "dask-cluster/workers"
 MAX_WORKERS = "dask-cluster/max-workers"
 AUTOSCALER = "dask-cluster/autoscaler"
 CERTIFICATES = "/run/dask/certificates"
-# As Kubernetes' own controller does.
-_REVISION = "deployment.kubernetes.io/revision"
-_HASH = "pod-template-hash"
-# What a container waits for that is on its way.
-BEING_MADE = {"ContainerCreating", "PodInitializing"}
 
 
 def look(outputs: Mapping[str, Any], api: Api) -> View:
@@ -103,12 +98,12 @@ def _earlier(
         owners = {owner["uid"] for owner in each["metadata"].get("ownerReferences", ())}
         mine = {_revision(deployments[uid]) for uid in owners & deployments.keys()}
         if mine and _revision(each) not in mine:
-            found.add(each["metadata"]["labels"][_HASH])
+            found.add(each["metadata"]["labels"][TEMPLATE])
     return found
 
 
 def _revision(said: Mapping[str, Any]) -> str | None:
-    revision: str | None = said["metadata"].get("annotations", {}).get(_REVISION)
+    revision: str | None = said["metadata"].get("annotations", {}).get(REVISION)
     return revision
 
 
@@ -126,7 +121,7 @@ def _pod(pod: Any, earlier: set[str]) -> Pod:  # noqa: ANN401
         node=pod.spec.node_name,
         state=said.state,
         broken=_is_broken(pod, said),
-        replaced=(pod.metadata.labels or {}).get(_HASH) in earlier,
+        replaced=(pod.metadata.labels or {}).get(TEMPLATE) in earlier,
         restarts=said.restarts,
         ended=f"{before.reason or 'Error'}, exit code {before.exit_code}" if before else None,
         ended_at=before.finished_at.isoformat() if before and before.finished_at else None,
@@ -139,9 +134,7 @@ def _is_broken(pod: Any, said: Seen) -> bool:  # noqa: ANN401
         each.type == "PodScheduled" and each.status == "False"
         for each in pod.status.conditions or ()
     )
-    # After an end that is no crash the kubelet waits as after one.
-    on_its_way = said.waits_for in BEING_MADE or (said.waits_for == CRASHED and not said.crashed)
-    return pod.status.phase == "Failed" or unplaced or bool(said.waits_for and not on_its_way)
+    return pod.status.phase == "Failed" or unplaced or said.waits_in_vain
 
 
 def _group(

@@ -12,7 +12,7 @@ import urllib3
 from kubernetes import client, config
 
 from components.kubernetes.names import WORKERS
-from components.kubernetes.pod_states import STARTING, Seen, seen
+from components.kubernetes.pod_states import REVISION, STARTING, TEMPLATE, Seen, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,8 +27,6 @@ LOG_LINES = 10
 NOT_FOUND = 404
 MANAGER = "dask-cluster"
 
-_REVISION = "deployment.kubernetes.io/revision"
-_HASH = "pod-template-hash"
 _TIMEOUT = (10, 30)  # to connect, to answer
 
 
@@ -75,7 +73,7 @@ class Deployments:
         current = self._current.get(name)
         if current is None:
             return []
-        labels = {**current.spec.selector.match_labels, _HASH: current.metadata.labels[_HASH]}
+        labels = {**current.spec.selector.match_labels, TEMPLATE: current.metadata.labels[TEMPLATE]}
         with _asking("looking at the pods"):
             found: Any = self._core.list_namespaced_pod(
                 self._namespace,
@@ -171,7 +169,7 @@ class Deployments:
         """Return the one of the present template, once the Deployment's controller has made it."""
         if (deployment.status.observed_generation or 0) < deployment.metadata.generation:
             return None
-        revision = (deployment.metadata.annotations or {}).get(_REVISION)
+        revision = (deployment.metadata.annotations or {}).get(REVISION)
         found: Any = self._apps.list_namespaced_replica_set(
             self._namespace,
             label_selector=",".join(
@@ -185,7 +183,7 @@ class Deployments:
 def _is_of(replica_set: Any, deployment: Any, revision: str | None) -> bool:  # noqa: ANN401
     owners = {owner.uid for owner in replica_set.metadata.owner_references or []}
     annotations = replica_set.metadata.annotations or {}
-    return deployment.metadata.uid in owners and annotations.get(_REVISION) == revision
+    return deployment.metadata.uid in owners and annotations.get(REVISION) == revision
 
 
 def _api(context: str) -> Any:  # noqa: ANN401  # an ApiClient

@@ -13,9 +13,9 @@ _NO_IMAGE = frozenset({"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPul
 _BROKEN = _NO_IMAGE | {"CreateContainerConfigError"}
 # An attempt of now that failed; the kubelet then waits longer and longer.
 _ATTEMPT = "ErrImagePull"
-# Nothing is said of these but in events.
+# What is on its way; nothing is said of it but in events.
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
-CRASHED = "CrashLoopBackOff"
+_CRASHED = "CrashLoopBackOff"
 MOST_CRASHES = 3
 # A worker that ends with one of these waits in the same way, and is started again: it was told to,
 # or its scheduler was away (`dask_node.worker`).
@@ -23,6 +23,9 @@ _NO_CRASH = (0, 75)
 # A registry may be out of reach for a moment, and a Secret come a moment late: the kubelet tries a
 # second time within this.
 BROKEN_SECONDS = 20.0
+# As the controllers of Kubernetes mark a Deployment's ReplicaSets, and these their pods.
+REVISION = "deployment.kubernetes.io/revision"
+TEMPLATE = "pod-template-hash"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,16 @@ class Seen:
     placed: bool
     restarts: int
     crashed: bool
+
+    @property
+    def waits_in_vain(self) -> bool:
+        """Whether its container waits for more than a start that takes its time.
+
+        After an end that is no crash the kubelet waits as after one.
+        """
+        if self.waits_for == _CRASHED:
+            return self.crashed
+        return bool(self.waits_for) and self.waits_for not in STARTING
 
 
 def seen(pod: Any) -> Seen:  # noqa: ANN401  # a V1Pod of a package without types
@@ -82,7 +95,7 @@ def _container(status: Any) -> str:  # noqa: ANN401  # a V1ContainerStatus
     if status.state.waiting is not None:
         waiting = status.state.waiting
         # Of a crash loop the message is how long the kubelet waits.
-        message = before if waiting.reason == CRASHED else waiting.message
+        message = before if waiting.reason == _CRASHED else waiting.message
         return _joined(waiting.reason or "waiting", message)
     if status.state.terminated is not None:
         return _joined("ended", _end(status.state.terminated))
@@ -141,7 +154,7 @@ class Patience:
         return bool(hopeless) and not hopeful
 
     def _hopeless(self, pod: Seen, now: float) -> bool:
-        if pod.waits_for == CRASHED:
+        if pod.waits_for == _CRASHED:
             before = (self._restarts or {}).get(pod.uid, 0)
             return pod.crashed and pod.restarts >= MOST_CRASHES and pod.restarts != before
         long = now - self._broken_since.get(pod.uid, now) >= BROKEN_SECONDS
