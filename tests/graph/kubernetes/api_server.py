@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -131,6 +132,7 @@ class ApiServer(Serving):
         log: What every container wrote before it ended.
         changes: What was changed: the path below the namespace, and what was sent.
         refuses: A code with which everything is answered, or None.
+        looked: Set once somebody has looked at pods.
     """
 
     def __init__(self, *groups: Group) -> None:
@@ -140,6 +142,7 @@ class ApiServer(Serving):
         self.log = ""
         self.changes: list[tuple[str, Any]] = []
         self.refuses: int | None = None
+        self.looked = threading.Event()
 
     def kubeconfig(self, folder: Path) -> Path:
         """Write one whose only context is `CONTEXT`."""
@@ -167,11 +170,10 @@ class ApiServer(Serving):
             case ["pods"]:
                 labels = query["labelSelector"][0].split(",")
                 assert "pod-template-hash=hash7" in labels
-                return {
-                    "items": [
-                        p for g in self.groups.values() if f"app={g.name}" in labels for p in g.pods
-                    ]
-                }
+                groups = [g for g in self.groups.values() if f"app={g.name}" in labels]
+                there = {"items": [json.loads(json.dumps(p)) for g in groups for p in g.pods]}
+                self.looked.set()
+                return there
             case ["events"]:
                 return {"items": self.events}
             case ["pods", _, "log"]:

@@ -61,10 +61,15 @@ def refused(seconds: float = 0.3) -> str:
     return str(told.value)
 
 
-def later(seconds: float, change: Callable[[], object]) -> threading.Timer:
-    timer = threading.Timer(seconds, change)
-    timer.start()
-    return timer
+def later(api: ApiServer, seconds: float, change: Callable[[], object]) -> None:
+    """Change something so many seconds after the first look, however late that comes."""
+
+    def run() -> None:
+        if api.looked.wait(60):
+            time.sleep(seconds)
+            change()
+
+    threading.Thread(target=run, daemon=True).start()
 
 
 def test_one_ready_pod_of_the_present_template_is_enough(api: ApiServer) -> None:
@@ -93,14 +98,14 @@ def test_a_deployment_that_was_deleted_is_missing_and_named(api: ApiServer) -> N
 
 def test_it_waits(api: ApiServer) -> None:
     began = time.monotonic()
-    later(0.3, lambda: api.groups[WORKER].pods.append(pod()))
+    later(api, 0.3, lambda: api.groups[WORKER].pods.append(pod()))
     ready._ReadyProvider().create(props(seconds=60))
     assert 0.3 <= time.monotonic() - began < 30
 
 
 def test_a_group_that_an_idle_stop_stopped_is_started(api: ApiServer) -> None:
     api.groups[WORKER].replicas = 0
-    later(0.2, lambda: api.groups[WORKER].pods.append(pod()))
+    later(api, 0.2, lambda: api.groups[WORKER].pods.append(pod()))
     ready._ReadyProvider().update("id", {}, props(seconds=60))
     assert api.changes == [(WORKER, {"spec": {"replicas": 2}})]
 
@@ -131,7 +136,7 @@ def test_what_the_scheduler_of_kubernetes_says_is_told(api: ApiServer) -> None:
 def test_a_pod_that_will_never_start_ends_the_wait(
     api: ApiServer, reason: str, message: str
 ) -> None:
-    later(0.1, lambda: api.groups[WORKER].pods.append(waiting(reason, message)))
+    later(api, 0.1, lambda: api.groups[WORKER].pods.append(waiting(reason, message)))
     began = time.monotonic()
     told = refused(seconds=60)
     assert time.monotonic() - began < 30
@@ -148,8 +153,8 @@ def test_one_that_was_so_before_this_up_ends_it_too(api: ApiServer) -> None:
 def test_a_broken_pod_beside_one_that_starts_does_not(api: ApiServer) -> None:
     """One node that cannot pull must not fail a fleet."""
     group = api.groups[WORKER]
-    later(0.1, lambda: group.pods.extend([waiting("ImagePullBackOff"), waiting("Starting")]))
-    later(0.6, lambda: group.pods.append(pod()))
+    later(api, 0.1, lambda: group.pods.extend([waiting("ImagePullBackOff"), waiting("Starting")]))
+    later(api, 0.6, lambda: group.pods.append(pod()))
     ready._ReadyProvider().create(props(seconds=60))
 
 
@@ -157,7 +162,7 @@ def test_what_was_broken_before_may_have_been_mended(api: ApiServer) -> None:
     """The kubelet waits for minutes before it pulls again what was pushed since."""
     group = api.groups[WORKER]
     group.pods = [waiting("ImagePullBackOff")]
-    later(0.6, lambda: group.pods.append(pod()))
+    later(api, 0.6, lambda: group.pods.append(pod()))
     ready._ReadyProvider().create(props(seconds=60))
 
 
@@ -165,15 +170,15 @@ def test_a_new_attempt_that_fails_ends_the_wait(api: ApiServer) -> None:
     group = api.groups[WORKER]
     group.pods = [waiting("ImagePullBackOff", "not found")]
     states = group.pods[0]["status"]["containerStatuses"][0]["state"]["waiting"]
-    later(0.3, lambda: states.update(reason="ErrImagePull"))
-    later(0.5, lambda: states.update(reason="ImagePullBackOff"))
+    later(api, 0.3, lambda: states.update(reason="ErrImagePull"))
+    later(api, 0.5, lambda: states.update(reason="ImagePullBackOff"))
     assert "ImagePullBackOff: not found" in refused(seconds=60)
 
 
 def test_three_crashes_end_the_wait_with_the_last_lines_of_the_log(api: ApiServer) -> None:
     api.log = "\n".join(f"line {number}" for number in range(30))
     crashed = waiting("CrashLoopBackOff", "back-off 20s", 3, reason="OOMKilled", exitCode=137)
-    later(0.1, lambda: api.groups[WORKER].pods.append(crashed))
+    later(api, 0.1, lambda: api.groups[WORKER].pods.append(crashed))
     told = refused(seconds=60)
     assert "CrashLoopBackOff: OOMKilled, exit code 137, started 3 times again" in told
     assert told.endswith("    line 29")
@@ -183,7 +188,7 @@ def test_three_crashes_end_the_wait_with_the_last_lines_of_the_log(api: ApiServe
 def test_crashes_before_this_up_do_not(api: ApiServer) -> None:
     group = api.groups[WORKER]
     group.pods = [waiting("CrashLoopBackOff", "", 5, exitCode=1)]
-    later(0.4, lambda: group.pods.append(pod()))
+    later(api, 0.4, lambda: group.pods.append(pod()))
     ready._ReadyProvider().create(props(seconds=60))
 
 
@@ -191,15 +196,15 @@ def test_one_more_after_them_does(api: ApiServer) -> None:
     group = api.groups[WORKER]
     group.pods = [waiting("CrashLoopBackOff", "", 5, exitCode=1)]
     container = group.pods[0]["status"]["containerStatuses"][0]
-    later(0.2, lambda: container.update(restartCount=6))
+    later(api, 0.2, lambda: container.update(restartCount=6))
     assert "exit code 1, started 6 times again" in refused(seconds=60)
 
 
 @pytest.mark.parametrize("code", [0, 75])
 def test_a_worker_that_asks_to_be_started_again_has_not_crashed(api: ApiServer, code: int) -> None:
     group = api.groups[WORKER]
-    later(0.05, lambda: group.pods.append(waiting("CrashLoopBackOff", "", 4, exitCode=code)))
-    later(0.5, lambda: group.pods.append(pod()))
+    later(api, 0.05, lambda: group.pods.append(waiting("CrashLoopBackOff", "", 4, exitCode=code)))
+    later(api, 0.5, lambda: group.pods.append(pod()))
     ready._ReadyProvider().create(props(seconds=60))
 
 
