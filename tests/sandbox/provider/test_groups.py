@@ -30,7 +30,12 @@ def fleet(world: World) -> dict[str, Value]:
         "vpc": {"kind": "ec2.Vpc", "inputs": {"cidr_block": "10.0.0.0/16"}},
         "subnet": {
             "kind": "ec2.Subnet",
-            "inputs": {"vpc_id": "${vpc.id}", "cidr_block": "10.0.0.0/20"},
+            # In a zone that has the type: AWS takes any zone where none is named.
+            "inputs": {
+                "vpc_id": "${vpc.id}",
+                "cidr_block": "10.0.0.0/20",
+                "availability_zone": "us-east-1a",
+            },
         },
         "template": {"kind": "ec2.LaunchTemplate", "inputs": template},
         "workers": {"kind": "autoscaling.Group", "inputs": inputs},
