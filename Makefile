@@ -56,12 +56,13 @@ test-hosts: .venv/.dev ## clusters on real hosts; root and Docker; INSTALL=1 ins
 	@$(BIN)/pytest tests/hosts/test_ten.py
 	@$(BIN)/pytest -n 2 --dist loadfile tests/hosts --ignore=tests/hosts/test_ten.py
 
-# Here too the first one is alone, and starts and ends the Kubernetes that the others share.
+# The first two are alone: the one as above, the other closes the nodes to all pods that run.
 test-kubernetes: .venv/.dev ## clusters of real pods; root, Docker and Go; INSTALL=1 as above
 	@$(BIN)/python -m sandbox.kubernetes $(if $(INSTALL),--install)
 	@$(BIN)/python -m tests.kubernetes.browser $(if $(INSTALL),--install)
-	@$(BIN)/pytest tests/kubernetes/test_cluster.py
-	@$(BIN)/pytest tests/kubernetes --ignore=tests/kubernetes/test_cluster.py
+	@$(BIN)/pytest tests/kubernetes/test_cluster.py tests/kubernetes/test_thousand.py
+	@$(BIN)/pytest -n 2 --dist loadfile tests/kubernetes \
+		--ignore=tests/kubernetes/test_cluster.py --ignore=tests/kubernetes/test_thousand.py
 
 check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check

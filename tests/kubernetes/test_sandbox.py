@@ -148,7 +148,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def before() -> State:
+def before(kubernetes: None) -> State:  # noqa: ARG001  # it neither starts nor ends meanwhile
     return State.now()
 
 

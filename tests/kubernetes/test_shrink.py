@@ -107,7 +107,9 @@ def test_a_node_that_is_drained(stack: Podded, load: Callable[..., Load]) -> Non
     (node,) = {nodes[name] for name in there}
     load_ = load(4, keys=10_000)
     try:
-        drained = kubectl("drain", node, "--delete-emptydir-data", "--timeout", "300s")
+        # Of this stack alone: other tests have pods there too.
+        mine = ("--pod-selector", f"app.kubernetes.io/instance={stack.name}")
+        drained = kubectl("drain", node, *mine, "--delete-emptydir-data", "--timeout", "300s")
         assert drained.code == 0, drained.text
         after = stack.settled(4)
         assert not after & set(there)
