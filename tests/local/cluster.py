@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -28,16 +30,22 @@ COMMAND = Path(sys.executable).with_name("dask-cluster")
 PARTS = ("Pulumi.yaml", "__main__.py", "pyproject.toml", "uv.lock", "components", "images")
 
 
+# Below the ports that the kernel itself gives out, which anybody may have in the next moment; for
+# each process of tests its own, and in any order, as another run may go on beside this one.
+_MANY = 1_500
+_FIRST = 20_000 + _MANY * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_NEXT = itertools.cycle(random.sample(range(_FIRST, _FIRST + _MANY), _MANY))
+
+
 def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    found: list[int] = []
+    while len(found) < count:
+        port = next(_NEXT)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 @dataclass
