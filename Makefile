@@ -19,7 +19,7 @@ SYNC := $(UV) sync --locked --quiet
 LOCKED := uv.lock pyproject.toml images/environment/pyproject.toml
 BIN := .venv/bin
 
-.PHONY: help up demo destroy status rehearse rehearse-destroy test test-sandbox test-hosts test-kubernetes check format schema pictures clean
+.PHONY: help up demo destroy status rehearse rehearse-destroy test test-local test-sandbox test-hosts test-kubernetes check format schema pictures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,9 +43,12 @@ rehearse: .venv/.rehearsal ## a stack for AWS or Kubernetes on this machine, wit
 rehearse-destroy: .venv/.rehearsal ## end a rehearsal; nothing of it is left
 	@$(BIN)/dask-cluster rehearse $(REHEARSED) destroy --yes
 
-test: check ## all that needs no root, no Docker and no account
-	@$(BIN)/pytest -n 3 --dist worksteal --ignore=tests/sandbox --ignore=tests/hosts \
-		--ignore=tests/kubernetes
+test: check ## linters, and all tests but of whole clusters: ten minutes on two cores
+	@$(BIN)/pytest -n 3 --dist worksteal --ignore=tests/local --ignore=tests/sandbox \
+		--ignore=tests/hosts --ignore=tests/kubernetes
+
+test-local: .venv/.dev ## clusters of real processes: whole lives, kills, faults, each setting
+	@$(BIN)/pytest -n 3 --dist worksteal tests/local
 
 test-sandbox: .venv/.dev ## rehearsals: whole lives of stacks, kills, faults, each resource type
 	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox

@@ -13,5 +13,5 @@ os.environ.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# `.ci/run` sets it: what takes long is done more often, or one thing at a time.
+# A scheduled run sets it: every kill and fault, and each setting's change by itself.
 THOROUGH = bool(os.environ.get("DASK_CLUSTER_THOROUGH"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEED = 20261121
-KILLS = 10 if THOROUGH else 5
+KILLS = 20 if THOROUGH else 5
 # Parts of the time that an `up` takes on this machine, which the fixture below measures.
 MOMENTS = [round(random.Random(SEED + n).uniform(0.02, 1.0), 2) for n in range(KILLS)]  # noqa: S311
 

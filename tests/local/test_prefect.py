@@ -7,9 +7,6 @@ import select
 import socket
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.conftest import THOROUGH
 from tests.local.cluster import ROOT
 
 if TYPE_CHECKING:
@@ -35,7 +32,6 @@ The result equals the one that pandas gives alone.
 TASKS = [f"{step}-{month}" for step in ("extract", "clean") for month in range(1, 13)]
 
 
-@pytest.mark.skipif(not THOROUGH, reason="installs Prefect: .ci/run does (DASK_CLUSTER_THOROUGH)")
 def test_a_prefect_flow_runs_each_task_once_on_the_workers(
     project: Callable[..., Cluster],
 ) -> None:

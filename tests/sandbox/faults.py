@@ -47,6 +47,11 @@ _GROUP = "aws:autoscaling/group:Group"
 FAULTS = (
     Case("create", "ec2", "CreateVpc", "quota", "VpcLimitExceeded", "aws:ec2/vpc:Vpc", "dask-dev"),
     Case("create", "ec2", "CreateNatGateway", "throttle", which=_TWICE),
+    # Cut off before it could be tagged.
+    Case(
+        "create", "s3", "PutBucketTagging", "denied", "AccessDenied", "aws:s3/bucket:Bucket",
+        "dask-dev",
+    ),
     Case(
         "create", "ec2", "AuthorizeSecurityGroupIngress", "denied", "UnauthorizedOperation",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "*",
@@ -75,10 +80,6 @@ FAULTS = (
     Case(
         "create", "secretsmanager", "PutSecretValue", "server", "InternalServiceError",
         "aws:secretsmanager/secretVersion:SecretVersion", "*",
-    ),
-    Case(
-        "create", "s3", "PutBucketTagging", "denied", "AccessDenied", "aws:s3/bucket:Bucket",
-        "dask-dev",
     ),
     Case(
         "create", "route53", "ChangeTagsForResource", "denied", "AccessDenied",

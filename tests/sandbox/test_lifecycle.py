@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import THOROUGH
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.sandbox.rehearsed import Rehearsed
 
-# `make test` is short enough to wait for; `.ci/run` does all.
-STACKS = ["dev", "staging", "prod", "hpc"] if THOROUGH else ["dev"]
+STACKS = ["dev", "staging", "prod", "hpc"]
 
 
 @pytest.mark.timeout(900)
