@@ -107,19 +107,18 @@ def test_nothing_is_left_after_a_kill(
     """An `up` that is killed: while it makes the image, and when pods begin to start."""
     stack = fresh(f"killed-{moment}")
     stack.take()
-    going = stack.start_up()
     state = stack.directory / ".dask-cluster" / "rehearsals" / stack.name / "state"
+    with stack.start_up() as going:
 
-    def reached() -> bool:
-        assert going.poll() is None, going.communicate()[0]
-        if moment == "pods":
-            return cluster.find() is not None and len(stack.pods("scheduler")) == 1
-        return state.exists()
+        def reached() -> bool:
+            assert going.poll() is None, going.communicate()[0]
+            if moment == "pods":
+                return cluster.find() is not None and len(stack.pods("scheduler")) == 1
+            return state.exists()
 
-    stack.until(reached, "it has begun", 900)
-    # The command alone, as the kernel would that lacks memory: its children find out by themselves.
-    os.kill(going.pid, signal.SIGKILL)
-    going.wait()
+        stack.until(reached, "it has begun", 900)
+        # The command alone, as the kernel would that lacks memory: its children find out themselves.
+        os.kill(going.pid, signal.SIGKILL)
     stack.destroy()
     if cluster.find() is not None:
         spaces = kubectl("get", "namespaces", "--output", "name").text.split()
