@@ -117,7 +117,7 @@ def test_nothing_is_left_after_a_kill(
             return state.exists()
 
         stack.until(reached, "it has begun", 900)
-        # The command alone, as the kernel would that lacks memory: its children find out themselves.
+        # The command alone, as the kernel would that lacks memory: its children find it out.
         os.kill(going.pid, signal.SIGKILL)
     stack.destroy()
     if cluster.find() is not None:
