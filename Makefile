@@ -48,23 +48,23 @@ test: check ## linters, and all tests but of whole clusters: ten minutes on two 
 		--ignore=tests/hosts --ignore=tests/kubernetes
 
 test-local: .venv/.dev ## clusters of real processes: whole lives, kills, faults, each setting
-	@$(BIN)/pytest -n 3 --dist worksteal tests/local
+	@$(BIN)/pytest -n 4 --dist worksteal tests/local
 
 test-sandbox: .venv/.dev ## rehearsals: whole lives of stacks, kills, faults, each resource type
-	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox
+	@$(BIN)/pytest -n 4 --dist worksteal tests/sandbox
 
 # The first one alone on the machine, which it compares with what it was before.
 test-hosts: .venv/.dev ## clusters on real hosts; root and Docker; INSTALL=1 installs what is missing
 	@$(BIN)/python -m sandbox.hosts $(if $(INSTALL),--install)
 	@$(BIN)/pytest tests/hosts/test_ten.py
-	@$(BIN)/pytest -n 2 --dist loadfile tests/hosts --ignore=tests/hosts/test_ten.py
+	@$(BIN)/pytest -n 3 --dist loadfile tests/hosts --ignore=tests/hosts/test_ten.py
 
 # The first two are alone: the one as above, the other closes the nodes to all pods that run.
 test-kubernetes: .venv/.dev ## clusters of real pods; root, Docker and Go; INSTALL=1 as above
 	@$(BIN)/python -m sandbox.kubernetes $(if $(INSTALL),--install)
 	@$(BIN)/python -m tests.kubernetes.browser $(if $(INSTALL),--install)
 	@$(BIN)/pytest tests/kubernetes/test_cluster.py tests/kubernetes/test_thousand.py
-	@$(BIN)/pytest -n 2 --dist loadfile tests/kubernetes \
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/kubernetes \
 		--ignore=tests/kubernetes/test_cluster.py --ignore=tests/kubernetes/test_thousand.py
 
 check: .venv/.dev ## linters, types and the arrows of the design

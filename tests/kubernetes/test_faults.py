@@ -18,7 +18,6 @@ pytestmark = pytest.mark.timeout(900)
 # So long `up` waits for what never comes.
 SILENT = "60 s"
 PATIENT = "15 minutes"
-DEPLOYMENT = "deployment/dask-faults-worker"
 # A digest that no registry has.
 NOWHERE = f"registry.example.org/tests/nothing@sha256:{'0' * 64}"
 # More than its container has, in one piece.
@@ -33,15 +32,6 @@ with Client() as client:
     client.run(eat, nanny=True, wait=False)
     input()
     print(json.dumps("done"))
-"""
-# Small, without dependencies, and in no environment of ours.
-EXTRA = "iniconfig==2.0.0"
-COMPUTE = """
-import json
-from distributed import Client
-with Client() as client:
-    names = client.run(lambda dask_worker: dask_worker.name).values()
-    print(json.dumps(sorted(name.rpartition("-")[0] for name in names)))
 """
 
 
@@ -103,46 +93,3 @@ def test_a_worker_that_eats_too_much(broken: Podded) -> None:
         assert client.result() == "done"
     lines = [line for line in said.splitlines() if name in line]
     assert any("memory" in line or "OOMKilled" in line for line in lines), said
-
-
-def test_workers_of_another_environment(broken: Podded) -> None:
-    """Somebody has set their image by hand: the scheduler admits none, and the old ones stay."""
-    ours = broken.outputs()
-    broken.edit(packages=[EXTRA])
-    broken.up()
-    other = broken.outputs()
-    assert other["environment"] != ours["environment"]
-    broken.edit(packages=None, workers=1)
-    broken.up()
-    assert broken.outputs()["image"] == ours["image"]
-    (mine,) = broken.settled(1)
-    broken.kubectl("set", "image", DEPLOYMENT, f"worker={other['image']}")
-
-    def crashes() -> bool:
-        return any(
-            pod["status"].get("containerStatuses", [{}])[0].get("restartCount", 0)
-            for pod in broken.pods()
-            if pod["spec"]["containers"][0]["image"] == other["image"]
-        )
-
-    broken.until(crashes, "a worker with another image has ended")
-    said = broken.doctor(code=1)
-    assert "this worker runs another environment than its scheduler" in said
-    assert f"{EXTRA.replace('==', ' ')} here, absent on the scheduler" in said
-    assert broken.names(ready=True) == {mine}
-    assert broken.python(COMPUTE) == [mine]
-    # And an `up` takes it back.
-    updated = ["cluster-ready Ready", "dask-faults-worker Deployment"]
-    assert broken.up().changed == {"updated": updated}
-    assert broken.settled(1) == {mine}
-    # The scheduler's log tells of the refusals for an hour.
-    assert broken.status()["faults"] == []
-
-
-def test_an_image_of_another_environment(broken: Podded) -> None:
-    """A user's own image, that holds something else than this checkout makes."""
-    broken.edit(packages=[EXTRA])
-    broken.up()
-    other = broken.outputs()
-    said = fails(broken, packages=None, imageRepository=None, image=other["image"])
-    assert other["environment"] in said

@@ -227,7 +227,9 @@ def test_names_lead_to_services_and_to_the_api(web: str) -> None:
         "socket.create_connection(('kubernetes.default', 443), 10)"
     )
     address = kubectl("get", "service", "web", "--output=jsonpath={.spec.clusterIP}")
-    assert kubectl("exec", web, "--", "python", "-c", script) == f"{address}\n200\n"
+    # A node's rules come a moment after the pods.
+    said = eventually(lambda: kubectl("exec", web, "--", "python", "-c", script))
+    assert said == f"{address}\n200\n"
 
 
 def test_this_machine_reaches_pods_and_ports_of_nodes(web: str) -> None:
