@@ -57,14 +57,14 @@ test-sandbox: .venv/.dev ## rehearsals: whole lives of stacks, kills, faults, ea
 test-hosts: .venv/.dev ## clusters on real hosts; root and Docker; INSTALL=1 installs what is missing
 	@$(BIN)/python -m sandbox.hosts $(if $(INSTALL),--install)
 	@$(BIN)/pytest tests/hosts/test_ten.py
-	@$(BIN)/pytest -n 3 --dist loadfile tests/hosts --ignore=tests/hosts/test_ten.py
+	@$(BIN)/pytest -n 2 --dist loadfile tests/hosts --ignore=tests/hosts/test_ten.py
 
 # The first two are alone: the one as above, the other closes the nodes to all pods that run.
 test-kubernetes: .venv/.dev ## clusters of real pods; root, Docker and Go; INSTALL=1 as above
 	@$(BIN)/python -m sandbox.kubernetes $(if $(INSTALL),--install)
 	@$(BIN)/python -m tests.kubernetes.browser $(if $(INSTALL),--install)
 	@$(BIN)/pytest tests/kubernetes/test_cluster.py tests/kubernetes/test_thousand.py
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/kubernetes \
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/kubernetes \
 		--ignore=tests/kubernetes/test_cluster.py --ignore=tests/kubernetes/test_thousand.py
 
 check: .venv/.dev ## linters, types and the arrows of the design
