@@ -48,10 +48,10 @@ test: check ## linters, and all tests but of whole clusters: ten minutes on two 
 		--ignore=tests/hosts --ignore=tests/kubernetes
 
 test-local: .venv/.dev ## clusters of real processes: whole lives, kills, faults, each setting
-	@$(BIN)/pytest -n 4 --dist worksteal tests/local
+	@$(BIN)/pytest -n 3 --dist worksteal tests/local
 
 test-sandbox: .venv/.dev ## rehearsals: whole lives of stacks, kills, faults, each resource type
-	@$(BIN)/pytest -n 4 --dist worksteal tests/sandbox
+	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox
 
 # The first one alone on the machine, which it compares with what it was before.
 test-hosts: .venv/.dev ## clusters on real hosts; root and Docker; INSTALL=1 installs what is missing

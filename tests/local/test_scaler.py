@@ -98,7 +98,8 @@ def test_adding_and_removing_the_scaler(scaled: Cluster) -> None:
 
 
 def test_an_idle_stop_and_what_ends_it(scaled: Cluster) -> None:
-    scaled.edit(idleStop="2 s", maxWorkers=None)
+    # Longer than a worker takes to start here: a shorter one ends it before `up` has seen it.
+    scaled.edit(idleStop="10 s", maxWorkers=None)
     scaled.up()
     with scaled.client() as client:
         wait_until("no workers", lambda: not workers(client))
