@@ -119,3 +119,11 @@ def loads(beside: Callable[..., Beside]) -> Iterator[Callable[..., Load]]:
             return Load(program, FINISHED + tasks)
 
         yield begin
+
+
+def children(pid: int) -> Iterator[int]:
+    """Yield the processes below one, all the way down."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            yield from children(int(child))

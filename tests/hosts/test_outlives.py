@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.running import children
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from tests.hosts.hosted import Hosted
 
@@ -75,13 +77,6 @@ with Client() as client:
     total = client.submit(sum, client.map(lambda n: n * n, range(1000), pure=False)).result()
     print(json.dumps([names, total, client.scheduler_info()["id"]]))
 """
-
-
-def children(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from children(int(child))
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from operations.remote import RECIPE
-from tests.sandbox.rehearsed import ROOT
+from tests.other_environment import check_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.hosts.hosted import Hosted
 
@@ -29,8 +26,6 @@ TASKS = 200
 # here in one.
 SPEED = 5
 ROLL_SECONDS = 900
-# Small, without dependencies, and in no environment of ours.
-EXTRA, VERSION = "iniconfig", "2.0.0"
 # Fills the workers, waits to be told, and says what has become of it all.
 LOAD = """
 import json
@@ -135,33 +130,6 @@ def test_a_second_up_changes_nothing(cluster: Hosted) -> None:
     assert len(refreshes(cluster)) == 1
 
 
-def other_environment(folder: Path) -> Path:
-    """Build an environment with one more package, as another checkout would."""
-    recipe = str(ROOT / RECIPE)
-    python = ["--python", str(Path(sys.executable).resolve())]
-    extra = folder / "extra.txt"
-    command = [recipe, "--resolve", *python, f"{EXTRA}=={VERSION}"]
-    resolved = subprocess.run(command, capture_output=True, text=True, check=True)
-    extra.write_text(resolved.stdout)
-    built = folder / "environment"
-    subprocess.run([recipe, str(built), *python, "--extra", str(extra)], check=True)
-    return built
-
-
 def test_a_client_of_another_environment_is_refused(cluster: Hosted, tmp_path: Path) -> None:
-    other = other_environment(tmp_path)
-    # With the certificate, and with the packages of its own.
-    own = ["env", "-u", "DASK_CLUSTER_ENVIRONMENT", str(other / "bin" / "python")]
-    with cluster.beside(*own, "-c", COMPUTE) as client:
-        said = list(client.lines())
-    assert said[-1].startswith("Or build that environment here"), "\n".join(said)
-    rows = [line.split() for line in said]
-    assert ["client", "scheduler", "workers"] in rows
-    # Of the packages this one, and no other.
-    table = rows[rows.index(["client", "scheduler", "workers"]) + 1 :]
-    assert table[0] == [EXTRA, VERSION, "-", "-"]
-    word, mine, *theirs = table[1]
-    assert word == "environment"
-    assert len({*theirs}) == 1
-    assert mine not in theirs
+    check_refused(cluster.beside, COMPUTE, tmp_path)
     assert cluster.python(COMPUTE) == 3

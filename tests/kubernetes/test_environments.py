@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from operations.remote import RECIPE
-from tests.running import ROOT
+from tests.other_environment import EXTRA, PACKAGES, VERSION, check_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.kubernetes.podded import Podded
 
@@ -22,9 +19,6 @@ pytestmark = pytest.mark.timeout(1200)
 
 WORKERS = 2
 DEPLOYMENT = "deployment/dask-environments-worker"
-# Small, without dependencies, and in no environment of ours.
-EXTRA, VERSION = "iniconfig", "2.0.0"
-PACKAGES = [f"{EXTRA}=={VERSION}"]
 COMPUTE = """
 import json
 from distributed import Client
@@ -66,34 +60,8 @@ def other(stack: Podded) -> dict[str, Any]:
     return other
 
 
-def other_environment(folder: Path) -> Path:
-    """Build an environment with one more package, as another checkout would."""
-    recipe = str(ROOT / RECIPE)
-    python = ["--python", str(Path(sys.executable).resolve())]
-    extra = folder / "extra.txt"
-    command = [recipe, "--resolve", *python, *PACKAGES]
-    resolved = subprocess.run(command, capture_output=True, text=True, check=True)
-    extra.write_text(resolved.stdout)
-    built = folder / "environment"
-    subprocess.run([recipe, str(built), *python, "--extra", str(extra)], check=True)
-    return built
-
-
 def test_a_client_of_another_environment_is_refused(stack: Podded, tmp_path: Path) -> None:
-    other = other_environment(tmp_path)
-    # With the certificate, and with the packages of its own.
-    own = ["env", "-u", "DASK_CLUSTER_ENVIRONMENT", str(other / "bin" / "python")]
-    with stack.beside(*own, "-c", COMPUTE) as client:
-        said = list(client.lines())
-    assert said[-1].startswith("Or build that environment here"), "\n".join(said)
-    rows = [line.split() for line in said]
-    # Of the packages this one, and no other.
-    table = rows[rows.index(["client", "scheduler", "workers"]) + 1 :]
-    assert table[0] == [EXTRA, VERSION, "-", "-"]
-    word, mine, *theirs = table[1]
-    assert word == "environment"
-    assert len({*theirs}) == 1
-    assert mine not in theirs
+    check_refused(stack.beside, COMPUTE, tmp_path)
     assert stack.python(COMPUTE) == sorted(stack.settled(WORKERS))
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.kubernetes.podded import processes
+from tests.running import children
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from tests.kubernetes.podded import Podded
 
@@ -61,13 +62,6 @@ def stack(podded: Callable[[str], Podded]) -> Podded:
     stack.take(workers=WORKERS)
     stack.up()
     return stack
-
-
-def children(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from children(int(child))
 
 
 def service(stack: Podded) -> dict[str, Any]:

@@ -30,10 +30,9 @@ Found = set[tuple[str, str]]
 
 def checkov(folder: Path) -> dict[str, Any]:
     """Return what it says of the manifests in a folder; its packages do not fit beside ours."""
-    made = ROOT / ".cache" / "uv-tool" / "bin" / "uv"
-    uv = os.environ.get("UV") or (str(made) if made.exists() else "uv")
-    words = [uv, "run", "--quiet", "--isolated", "--no-project", "--python", sys.executable]
-    words += ["--with", CHECKOV, "checkov", "--directory", str(folder), "--output", "json"]
+    words = [os.environ["UV"], "run", "--quiet", "--isolated", "--no-project"]
+    words += ["--python", sys.executable, "--with", CHECKOV]
+    words += ["checkov", "--directory", str(folder), "--output", "json"]
     # It asks nobody for more rules, and sends nothing.
     words += ["--framework", "kubernetes", "--skip-download"]
     kept = {key: value for key, value in os.environ.items() if key != "BC_API_KEY"}
