@@ -33,7 +33,7 @@ def copy(folder: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def seal(folder: Path, requirements: str, extra: str, built_with: str) -> str | None:
+def seal(folder: Path, requirements: str, extra: str) -> str | None:
     """Compare what is installed in `folder` with what was asked, and write `environment.json`.
 
     Must run under the environment's own Python: markers are judged with `packaging`, which Dask
@@ -57,7 +57,6 @@ def seal(folder: Path, requirements: str, extra: str, built_with: str) -> str | 
         "identity": full[:SHORT],
         "sha256": full,
         "python": platform.python_version(),
-        "built_with": built_with,
         "packages": dict(sorted(asked.items())),
         "extra": sorted({pin.name for pin in pins(extra)}),
     }
@@ -121,7 +120,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--identity", default="")
     parser.add_argument("--requirements", type=Path)
     parser.add_argument("--extra", type=Path)
-    parser.add_argument("--built-with", default="")
     given = parser.parse_args(arguments)
     if given.step == "copy":
         copy(given.folder)
@@ -129,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.step == "seal":
         extra = given.extra.read_text(encoding="utf-8") if given.extra else ""
         requirements = given.requirements.read_text(encoding="utf-8")
-        wrong = seal(given.folder, requirements, extra, given.built_with)
+        wrong = seal(given.folder, requirements, extra)
         if wrong:
             sys.stderr.write(f"install.sh: not what was asked for: {wrong}\n")
         return DRIFTED if wrong else 0

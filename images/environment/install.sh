@@ -5,11 +5,14 @@
 #   install.sh --identity [OPTIONS]       print its identity
 #   install.sh --export [OPTIONS]         print the locked requirements, with hashes
 #   install.sh --resolve [OPTIONS] NAME.. print the pinned lines for extra packages of a user
+#   install.sh --begin FOLDER [OPTIONS]   the packages alone, in place: for a layer of an image
+#   install.sh --finish FOLDER [OPTIONS]  what that lacks, in place: for a layer above it
 #
 # Options:
 #   --python PATH        the Python to build on (default: python3.11)
 #   --requirements FILE  what --export printed, for hosts without a checkout (default: the lock)
-#   --extra FILE         what --resolve printed
+#   --extra FILE         what --resolve printed; may be empty
+#   --expect IDENTITY    build no other
 #   --package NAME       --export only: another member of the lock (default: dask-environment)
 #
 # The same file runs on a laptop, at the first boot of a host and in an image build. uv is taken
@@ -26,7 +29,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$(dirname "$here")")
-action=install folder='' python='' requirements='' extra='' package='' uv=''
+action=install folder='' python='' requirements='' extra='' expect='' package='' uv=''
 packages=()
 
 say() { printf 'install.sh: %s\n' "$*" >&2; }
@@ -42,12 +45,12 @@ fail() {
 parse() {
   while (($#)); do
     case $1 in
-      --python | --requirements | --extra | --package)
+      --python | --requirements | --extra | --expect | --package)
         (($# >= 2)) || fail 2 "$1 needs a value"
         printf -v "${1#--}" '%s' "$2"
         shift 2
         ;;
-      --identity | --export | --resolve)
+      --identity | --export | --resolve | --begin | --finish)
         action=${1#--}
         shift
         ;;
@@ -62,12 +65,16 @@ parse() {
         ;;
     esac
   done
-  if [[ $action == install ]]; then
-    ((${#packages[@]} == 1)) || fail 2 "name one folder to build into (see --help)"
-    folder=${packages[0]%/}
-  fi
+  case $action in
+    install | begin | finish)
+      ((${#packages[@]} == 1)) || fail 2 "name one folder to build into (see --help)"
+      folder=${packages[0]%/}
+      ;;
+  esac
   [[ -z $package || $action == export ]] || fail 2 "--package goes with --export (see --help)"
   package=${package:-dask-environment}
+  [[ -z $extra || -r $extra ]] || fail 2 "cannot read $extra"
+  [[ -s $extra ]] || extra=''
 }
 
 is_checkout() { [[ -f $root/uv.lock && -f $root/pyproject.toml ]]; }
@@ -100,7 +107,8 @@ find_uv() {
     say "getting uv $pinned"
     # Of a virtual environment the Python below it is asked: the environment may have no pip.
     base=$("$python" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))')
-    "$base" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+    # Of pip itself no compiled files, which a layer of an image would keep.
+    "$base" -B -m pip install --quiet --disable-pip-version-check --no-cache-dir \
       --root-user-action ignore --require-hashes \
       --target "$scratch/new-uv" --requirement "$here/uv.txt" || fail 1 "cannot install uv with the pip of $base"
     # By a rename too. Where another build was faster, its uv is as good.
@@ -111,7 +119,7 @@ find_uv() {
   export UV_PYTHON_DOWNLOADS=never
   if [[ -z ${UV_CACHE_DIR:-} ]]; then
     # Beside FOLDER, so that files are linked and not copied; /tmp may be held in memory.
-    UV_CACHE_DIR=${folder:-$scratch/uv}.partial.cache
+    UV_CACHE_DIR=${partial:-$scratch/uv}.cache
     ! is_checkout || UV_CACHE_DIR=$root/.cache/uv
     export UV_CACHE_DIR
   fi
@@ -169,34 +177,58 @@ lock() {
   }
 }
 
+# Sets identity: what these files make.
+find_identity() {
+  identity=$(with_extra python_step identity.py --python "$minor")
+  [[ -z $expect || $identity == "$expect" ]] ||
+    fail 1 "these files make environment $identity here, and $expect was asked for"
+}
+
 build() {
   partial=$folder.partial
   rm -rf "$partial" "$partial.cache"
-  find_uv
-  say "installing packages for Python $minor"
-  # Relocatable, because the folder gets its name when it is complete.
-  "$uv" venv --quiet --relocatable --no-project --python "$python" "$partial"
-  sync
-  python_step_in_partial copy
-  say "compiling"
-  "$partial/bin/python" -m compileall -q -j 0 "$partial/lib" >/dev/null 2>&1 ||
-    say "some files of the packages do not compile; they are compiled when they are imported"
-  with_extra python_step_in_partial seal --built-with "$("$uv" --version | cut -d' ' -f1,2)"
+  begin "$partial"
+  finish "$partial"
   # An empty FOLDER may stand in the way; a full one never, because of the lock and the check.
   [[ ! -d $folder ]] || rmdir "$folder"
   mv "$partial" "$folder"
   say "environment $identity is complete in $folder"
 }
 
+begin() {
+  find_uv
+  say "installing packages for Python $minor"
+  # Relocatable, because the folder gets its name when it is complete.
+  "$uv" venv --quiet --relocatable --no-project --python "$python" "$1"
+  sync "$1"
+  say "compiling"
+  compile "$1"
+}
+
+finish() {
+  # What is installed is what is asked for, but where the layer below has no extra packages.
+  [[ $action != finish || -z $extra ]] || sync "$1"
+  python_step_in "$1" copy
+  compile "$1"
+  with_extra python_step_in "$1" seal
+}
+
 # No builds from source: what a build pulls in is not pinned, and hosts have no compiler.
 sync() {
   local files=("$requirements")
   [[ -z $extra ]] || files+=("$extra")
-  "$uv" pip sync --quiet --require-hashes --no-build --python "$partial/bin/python" "${files[@]}" ||
+  find_uv
+  "$uv" pip sync --quiet --require-hashes --no-build --python "$1/bin/python" "${files[@]}" ||
     fail 1 "uv could not install the packages"
 }
 
-python_step_in_partial() { "$partial/bin/python" -B "$here/folder.py" "$1" "$partial" "${@:2}"; }
+compile() {
+  "$1/bin/python" -m compileall -q -j 0 "$1/lib" >/dev/null 2>&1 ||
+    say "some files of the packages do not compile; they are compiled when they are imported"
+}
+
+# python_step_in FOLDER STEP OPTIONS...: with the environment's own Python.
+python_step_in() { "$1/bin/python" -B "$here/folder.py" "$2" "$1" "${@:3}"; }
 
 main() {
   parse "$@"
@@ -215,8 +247,13 @@ main() {
       python_step resolve.py --requirements "$requirements" --python "$minor" --uv "$uv" \
         -- ${packages[@]+"${packages[@]}"} # bash 3 calls an empty list unset
       ;;
+    begin) begin "$folder" ;;
+    finish)
+      find_identity
+      finish "$folder"
+      ;;
     install)
-      identity=$(with_extra python_step identity.py --python "$minor")
+      find_identity
       stop_if_there
       lock
       stop_if_there

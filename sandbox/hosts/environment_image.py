@@ -28,11 +28,8 @@ _CACHE: Final = "/mnt/uv-cache"
 _INSTALL: Final = """
 set -eu
 cd "$0"
-options="--python python$(cat python.txt) --requirements requirements.txt"
-[ ! -s extra.txt ] || options="$options --extra extra.txt"
-found=$(environment/install.sh --identity $options)
-[ "$found" = "$1" ] || { echo "the archive makes environment $found, not $1" >&2; exit 1; }
-environment/install.sh "/opt/dask-cluster/$1" $options
+environment/install.sh "/opt/dask-cluster/$1" --expect "$1" --python "python$(cat python.txt)" \
+  --requirements requirements.txt --extra extra.txt
 rm -rf "$0" /tmp/* /root/.cache
 """
 

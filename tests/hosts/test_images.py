@@ -202,7 +202,7 @@ def test_the_environment_is_complete_in_its_image(
 def test_an_archive_of_another_environment_is_refused(
     docker: Docker, root: str, archive: tuple[bytes, str]
 ) -> None:
-    with pytest.raises(HostsError, match=f"makes environment {archive[1]}, not 0a0b"):
+    with pytest.raises(HostsError, match=f"make environment {archive[1]} here, and 0a0b"):
         environment_image.ensure(docker, root, archive[0], "0a0b", print, label=LABEL)
     assert not docker.image_exists(f"{root}-0a0b")
     assert docker.ps(LABEL) == []
