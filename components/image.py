@@ -206,7 +206,7 @@ def _jupyter_files(project: Path) -> Iterator[CheckoutFile]:
 
 
 def _texts(texts: dict[str, str]) -> Iterator[CheckoutFile]:
-    # The recipe puts files together: a last line needs its end. Without text it is an empty file.
+    # Lines of a file, of which the last one has its end, too. Without text it is an empty file.
     for name, text in texts.items():
         lines = "".join(f"{line}\n" for line in text.splitlines())
         yield CheckoutFile(name, lines.encode())

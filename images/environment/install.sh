@@ -5,8 +5,10 @@
 #   install.sh --identity [OPTIONS]       print its identity
 #   install.sh --export [OPTIONS]         print the locked requirements, with hashes
 #   install.sh --resolve [OPTIONS] NAME.. print the pinned lines for extra packages of a user
-#   install.sh --begin FOLDER [OPTIONS]   the packages alone, in place: for a layer of an image
-#   install.sh --finish FOLDER [OPTIONS]  what that lacks, in place: for a layer above it
+#
+# For the layers of an image, where FOLDER stands as it is until the layer is complete:
+#   install.sh --packages FOLDER [OPTIONS]  the packages alone; what is there already stays
+#   install.sh --finish FOLDER [OPTIONS]    what makes them the environment, without a network
 #
 # Options:
 #   --python PATH        the Python to build on (default: python3.11)
@@ -50,7 +52,7 @@ parse() {
         printf -v "${1#--}" '%s' "$2"
         shift 2
         ;;
-      --identity | --export | --resolve | --begin | --finish)
+      --identity | --export | --resolve | --packages | --finish)
         action=${1#--}
         shift
         ;;
@@ -66,7 +68,7 @@ parse() {
     esac
   done
   case $action in
-    install | begin | finish)
+    install | packages | finish)
       ((${#packages[@]} == 1)) || fail 2 "name one folder to build into (see --help)"
       folder=${packages[0]%/}
       ;;
@@ -74,7 +76,8 @@ parse() {
   [[ -z $package || $action == export ]] || fail 2 "--package goes with --export (see --help)"
   package=${package:-dask-environment}
   [[ -z $extra || -r $extra ]] || fail 2 "cannot read $extra"
-  [[ -s $extra ]] || extra=''
+  # A pipe has no size.
+  [[ ! -f $extra || -s $extra ]] || extra=''
 }
 
 is_checkout() { [[ -f $root/uv.lock && -f $root/pyproject.toml ]]; }
@@ -187,7 +190,7 @@ find_identity() {
 build() {
   partial=$folder.partial
   rm -rf "$partial" "$partial.cache"
-  begin "$partial"
+  install_packages "$partial"
   finish "$partial"
   # An empty FOLDER may stand in the way; a full one never, because of the lock and the check.
   [[ ! -d $folder ]] || rmdir "$folder"
@@ -195,36 +198,29 @@ build() {
   say "environment $identity is complete in $folder"
 }
 
-begin() {
-  find_uv
-  say "installing packages for Python $minor"
-  # Relocatable, because the folder gets its name when it is complete.
-  "$uv" venv --quiet --relocatable --no-project --python "$python" "$1"
-  sync "$1"
-  say "compiling"
-  compile "$1"
-}
-
-finish() {
-  # What is installed is what is asked for, but where the layer below has no extra packages.
-  [[ $action != finish || -z $extra ]] || sync "$1"
-  python_step_in "$1" copy
-  compile "$1"
-  with_extra python_step_in "$1" seal
-}
-
-# No builds from source: what a build pulls in is not pinned, and hosts have no compiler.
-sync() {
+install_packages() {
   local files=("$requirements")
   [[ -z $extra ]] || files+=("$extra")
   find_uv
-  "$uv" pip sync --quiet --require-hashes --no-build --python "$1/bin/python" "${files[@]}" ||
-    fail 1 "uv could not install the packages"
+  say "installing packages for Python $minor"
+  # Relocatable, because the folder gets its name when it is complete.
+  [[ -x $1/bin/python ]] ||
+    "$uv" venv --quiet --relocatable --no-project --python "$python" "$1"
+  # No builds from source: what a build pulls in is not pinned, and hosts have no compiler.
+  "$uv" pip sync --quiet --require-hashes --no-build --no-compile-bytecode \
+    --python "$1/bin/python" "${files[@]}" || fail 1 "uv could not install the packages"
 }
 
 compile() {
+  say "compiling"
   "$1/bin/python" -m compileall -q -j 0 "$1/lib" >/dev/null 2>&1 ||
     say "some files of the packages do not compile; they are compiled when they are imported"
+}
+
+finish() {
+  python_step_in "$1" copy
+  compile "$1"
+  with_extra python_step_in "$1" seal
 }
 
 # python_step_in FOLDER STEP OPTIONS...: with the environment's own Python.
@@ -247,7 +243,10 @@ main() {
       python_step resolve.py --requirements "$requirements" --python "$minor" --uv "$uv" \
         -- ${packages[@]+"${packages[@]}"} # bash 3 calls an empty list unset
       ;;
-    begin) begin "$folder" ;;
+    packages)
+      install_packages "$folder"
+      compile "$folder"
+      ;;
     finish)
       find_identity
       finish "$folder"

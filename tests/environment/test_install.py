@@ -17,6 +17,7 @@ from tests.environment.built import (
     ROOT,
     change_packages,
     clean_environ,
+    cut_down,
     install_command,
     linked_copy,
     run_install,
@@ -176,7 +177,7 @@ def test_wrong_use_is_named(tmp_path: Path) -> None:
         ("x", "--requirements", "/nowhere"): "cannot read /nowhere",
         ("x", "--extra", "/nowhere"): "cannot read /nowhere",
         ("x", "--expect"): "--expect needs a value",
-        ("--begin",): "name one folder to build into (see --help)",
+        ("--packages",): "name one folder to build into (see --help)",
         ("x", "--extra", str(unpinned)): "not a pinned requirement: toml>=1",
     }
     for arguments, message in cases.items():
@@ -223,31 +224,6 @@ def test_two_builds_at_once_after_a_killed_one_and_an_extra_package(tmp_path: Pa
     assert left == ["extra.txt", "few.txt", "target"]
 
 
-def test_two_halves_make_a_whole_and_the_second_leaves_the_first_as_it_is(tmp_path: Path) -> None:
-    """As the layers of an image do: what a layer above touches is in it once more."""
-    few = tmp_path / "few.txt"
-    few.write_text(cut_down(run_install("--export").stdout, "packaging", "six"))
-    extra = tmp_path / "extra.txt"
-    extra.write_text(run_install("--resolve", "toml==0.10.2").stdout)
-    options = ("--requirements", few, "--extra", extra)
-    whole, halves = tmp_path / "whole", tmp_path / "halves"
-    assert run_install(whole, *options).returncode == 0
-
-    assert run_install("--begin", halves, "--requirements", few).returncode == 0
-    first = written(halves)
-    assert any(path.endswith(".pyc") for path in first)
-    identity = run_install("--identity", *options).stdout.strip()
-    done = run_install("--finish", halves, *options, "--expect", identity)
-    assert (done.returncode, done.stderr) == (0, "")
-    second = written(halves)
-    assert {path: second[path] for path in first} == first
-    assert second.keys() == written(whole).keys()
-    assert (halves / "environment.json").read_text() == (whole / "environment.json").read_text()
-    assert run_install(halves, *options).returncode == 0, "it is a finished environment"
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["extra.txt", "few.txt", "halves", "whole"]
-
-
 def test_an_empty_list_of_extra_packages_is_none(tmp_path: Path) -> None:
     extra = tmp_path / "extra.txt"
     extra.write_text("")
@@ -276,12 +252,6 @@ def test_a_package_with_another_hash_is_not_installed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.txt"]
 
 
-def cut_down(export: str, *names: str) -> str:
-    """Return the part of an export that pins `names`, so that building it takes a second."""
-    parts = re.split(r"^(?=\S)", export, flags=re.MULTILINE)
-    return "".join(part for part in parts if part.split("==")[0] in names)
-
-
 def start_build(*arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         install_command(*arguments),
@@ -291,12 +261,3 @@ def start_build(*arguments: str | Path) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-
-
-def written(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return each file below a folder: which one it is, and when it was last written."""
-    return {
-        str(path.relative_to(folder)): (path.lstat().st_ino, path.lstat().st_mtime_ns)
-        for path in folder.rglob("*")
-        if not path.is_dir()
-    }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.kubernetes.podded import Podded
 
-# The image of another environment takes minutes.
+# Each test waits for images, and for pods that are replaced.
 pytestmark = pytest.mark.timeout(1200)
 
 WORKERS = 2
