@@ -59,13 +59,14 @@ test-hosts: .venv/.dev ## clusters on real hosts; root and Docker; INSTALL=1 ins
 	@$(BIN)/pytest tests/hosts/test_ten.py
 	@$(BIN)/pytest -n 2 --dist loadfile tests/hosts --ignore=tests/hosts/test_ten.py
 
-# The first two are alone: the one as above, the other closes the nodes to all pods that run.
+# Alone is what compares the machine with before, and what closes nodes to all pods.
+KUBERNETES_ALONE := $(patsubst %,tests/kubernetes/test_%.py,cluster drain thousand)
 test-kubernetes: .venv/.dev ## clusters of real pods; root, Docker and Go; INSTALL=1 as above
 	@$(BIN)/python -m sandbox.kubernetes $(if $(INSTALL),--install)
 	@$(BIN)/python -m tests.kubernetes.browser $(if $(INSTALL),--install)
-	@$(BIN)/pytest tests/kubernetes/test_cluster.py tests/kubernetes/test_thousand.py
+	@$(BIN)/pytest $(KUBERNETES_ALONE)
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/kubernetes \
-		--ignore=tests/kubernetes/test_cluster.py --ignore=tests/kubernetes/test_thousand.py
+		$(addprefix --ignore=,$(KUBERNETES_ALONE))
 
 check: .venv/.dev ## linters, types and the arrows of the design
 	@$(BIN)/ruff check

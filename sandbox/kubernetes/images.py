@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 START_SECONDS: Final = 60.0
 _PAUSE: Final = f"{REGISTRY}/pause"
 _HTTP: Final = 80
+# For so long a program of Go's, as the engine is, believes what it read of a hosts file
+# (net/hosts.go: cacheMaxAge).
+_BELIEVED_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Images:
 
     def answer_for(self, box: Box, repositories: Collection[str]) -> None:
         """Make the registry answer for the hosts of repositories, now and until the box ends."""
+        named = False
         for host in {Host.of(repository) for repository in repositories}:
             folder = self._place.run / "registries" / host.text
             if folder.exists():
@@ -126,11 +130,14 @@ class Images:
                 # In place: it is mounted.
                 with (self._place.run / "hosts").open("a") as file:
                     file.write(f"127.0.0.1 {host.name}\n")
+                named = True
             port = host.port or _HTTP
             if f"127.0.0.1:{port}" != REGISTRY:
                 box.call("nft", "add", "element", "ip", "dask", "registries", f"{{ {port} }}")
             folder.mkdir(parents=True)
             (folder / "hosts.toml").write_text(MIRROR)
+        if named:
+            time.sleep(_BELIEVED_SECONDS)
 
     def wait(self) -> None:
         """Wait until the engine answers.

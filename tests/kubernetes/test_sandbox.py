@@ -135,7 +135,9 @@ class Sandbox:
 
     def docker(self, *arguments: str) -> str:
         command = ["docker", "--host", PLACE.docker, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 @pytest.fixture(scope="module")

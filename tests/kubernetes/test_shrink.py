@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kubernetes.podded import kubectl, processes, ready_since
+from tests.kubernetes.podded import processes, ready_since
 from tests.running import loads
 
 if TYPE_CHECKING:
@@ -93,32 +93,6 @@ def test_a_pod_that_is_deleted(stack: Podded, load: Callable[..., Load]) -> None
     assert other in new
     assert one not in new
     load_.check({"SIGTERM": 1})
-
-
-def test_a_node_that_is_drained(stack: Podded, load: Callable[..., Load]) -> None:
-    """Pods go one at a time by the disruption budget; the scheduler is on the other node."""
-    stack.edit(workers=4)
-    stack.up()
-    stack.settled(4)
-    (scheduler,) = (pod["spec"]["nodeName"] for pod in stack.pods("scheduler"))
-    nodes = {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in stack.pods()}
-    there = sorted(name for name, node in nodes.items() if node != scheduler)
-    # Of two nodes, and the scheduler of Kubernetes spreads what is alike.
-    (node,) = {nodes[name] for name in there}
-    load_ = load(4, keys=10_000)
-    try:
-        # Of this stack alone: other tests have pods there too.
-        mine = ("--pod-selector", f"app.kubernetes.io/instance={stack.name}")
-        drained = kubectl("drain", node, *mine, "--delete-emptydir-data", "--timeout", "300s")
-        assert drained.code == 0, drained.text
-        after = stack.settled(4)
-        assert not after & set(there)
-        load_.check({"SIGTERM": len(there)})
-    finally:
-        kubectl("uncordon", node)
-    stack.edit(workers=2)
-    stack.up()
-    stack.settled(2)
 
 
 def test_processes_that_are_killed(stack: Podded, load: Callable[..., Load]) -> None:

@@ -1,0 +1,52 @@
+"""A node is emptied: nothing is lost. Alone on the machine, whose other pods it would move, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kubernetes.podded import kubectl
+from tests.running import loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.kubernetes.podded import Podded
+    from tests.running import Load
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def stack(podded: Callable[[str], Podded]) -> Podded:
+    stack = podded("drained")
+    stack.take(workers=4)
+    stack.up()
+    stack.settled(4)
+    return stack
+
+
+@pytest.fixture
+def load(stack: Podded) -> Iterator[Callable[..., Load]]:
+    """Return what puts a load on a cluster, once it has so many workers."""
+    with loads(stack.beside) as begin:
+        yield begin
+
+
+def test_a_node_that_is_drained(stack: Podded, load: Callable[..., Load]) -> None:
+    """Pods go one at a time by the disruption budget; the scheduler is on the other node."""
+    (scheduler,) = (pod["spec"]["nodeName"] for pod in stack.pods("scheduler"))
+    nodes = {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in stack.pods()}
+    there = sorted(name for name, node in nodes.items() if node != scheduler)
+    # Of two nodes, and the scheduler of Kubernetes spreads what is alike.
+    (node,) = {nodes[name] for name in there}
+    load_ = load(4, keys=10_000)
+    try:
+        drained = kubectl("drain", node, "--delete-emptydir-data", "--timeout", "300s")
+        assert drained.code == 0, drained.text
+        after = stack.settled(4)
+        assert not after & set(there)
+        load_.check({"SIGTERM": len(there)})
+    finally:
+        kubectl("uncordon", node)
