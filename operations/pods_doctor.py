@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
 from operations import kube, kubeconfig, log_signs, pods_screen, report_checks
@@ -11,7 +12,7 @@ from operations.pods import JUPYTER
 from operations.stacks import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from operations.kube import Api
     from operations.pods import Group, Pod, View
@@ -145,7 +146,13 @@ def _logs(view: View, api: Api) -> Iterator[tuple[bool, str]]:
             )
         except KubeError as error:
             yield False, f"logs: {error}"
-    lines = ((name, line) for name, text in texts.items() for line in text.splitlines())
+    here = {pod.name for pod in running}
+    lines = (
+        (name, line)
+        for name, text in texts.items()
+        for line in text.splitlines()
+        if not _of_one_that_is_gone(line, here)
+    )
     signs = list(log_signs.count(lines))
     for sign, count, name, line in signs:
         said = f"logs: {sign.meaning} ({count} lines in the last hour). {sign.remedy}"
@@ -153,6 +160,12 @@ def _logs(view: View, api: Api) -> Iterator[tuple[bool, str]]:
     if not signs:
         of = f"{len(texts)} of {len(running)} pods"
         yield True, f"logs: without a known sign of trouble in the last hour, of {of}"
+
+
+def _of_one_that_is_gone(line: str, here: Collection[str]) -> bool:
+    """After another environment's roll each worker of the former one was refused, and went."""
+    refused = re.search(r"Refused worker (\S+)-\d+ at ", line)
+    return refused is not None and refused[1] not in here
 
 
 def _autoscalers(outputs: Mapping[str, Any], view: View, api: Api) -> Iterator[tuple[bool, str]]:

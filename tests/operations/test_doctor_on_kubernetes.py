@@ -136,8 +136,15 @@ def test_doctor_of_a_worker_whose_scheduler_was_away(
 
 
 def test_doctor_reads_logs(project: Project, kubernetes: Kubernetes) -> None:
-    line = "2026-11-22 01:02:03 - distributed.worker - ERROR - Refused worker: pandas 2 and 3"
-    kubernetes.logs["dask-dev-worker-1"] = f"all is well\n{line}\n{line}\n"
+    """A worker of the former environment was refused before it was replaced: that is no fault."""
+    before = "2026-11-22 01:02:03 - distributed.dask_node.identity - ERROR - Refused worker"
+    gone = f"{before} dask-dev-worker-0123-0 at tls://10.0.0.9:9000: pandas 2 and 3\n"
+    kubernetes.logs["dask-dev-worker-1"] = gone
+    printed, _ = project.command("doctor", "dev")
+    assert "  ok  logs: without a known sign of trouble in the last hour" in printed
+
+    line = f"{before} dask-dev-worker-1-0 at tls://10.0.0.1:9000: pandas 2 and 3"
+    kubernetes.logs["dask-dev-worker-1"] = f"all is well\n{line}\n{gone}{line}\n{gone}"
     printed, _ = project.command("doctor", "dev", code=1)
     assert (
         "  no  logs: a worker was not admitted (2 lines in the last hour). The line names the "
