@@ -32,6 +32,8 @@ class Place:
         self.cluster, self.name = cluster, name
         self.file = cluster.folder / f"{name}.registered"
         self.file.touch()  # left by a process that was killed
+        self._left = self.file.with_suffix(".left")
+        self._left.hardlink_to(self.file)
         self.process = cluster._spawn(
             name, command(cluster, name, processes), DASK_CLUSTER_READY_FILE=str(self.file), **more
         )
@@ -40,9 +42,9 @@ class Place:
         wait_for(lambda: self.file.exists() == there, f"the file to be there: {there}")
 
     def come(self) -> None:
-        """Wait until the process has begun, and then for its workers."""
-        self.wait(there=False)
-        self.wait(there=True)
+        """Wait until the process has begun and its workers are there, however quick that was."""
+        # As long as there is a link to the one that was left, no other gets its number.
+        wait_for(lambda: self.file.exists() and not self.file.samefile(self._left), "its own file")
 
 
 def command(cluster: Cluster, name: str, processes: int) -> list[str]:
@@ -63,13 +65,21 @@ def registered(client: Client) -> set[str]:
 
 
 def test_it_is_there_while_all_of_two_are_registered(cluster: Cluster, client: Client) -> None:
-    place = Place(cluster, "pair", 2)
+    # A worker may be there again before anybody looks: here none starts while it is shut.
+    shut = cluster.folder / "shut"
+    (cluster.folder / "sitecustomize.py").write_text(
+        f"import os, time\nwhile os.path.exists({str(shut)!r}): time.sleep(0.05)\n"
+    )
+    place = Place(cluster, "pair", 2, PYTHONPATH=str(cluster.folder))
     place.come()
     assert registered(client) == {"pair-0", "pair-1"}
     pids = client.run(os.getpid)
     for pid in pids.values():
+        shut.touch()
         os.kill(pid, signal.SIGKILL)
-        place.come()
+        place.wait(there=False)
+        shut.unlink()
+        place.wait(there=True)
         assert registered(client) == {"pair-0", "pair-1"}
     assert not set(client.run(os.getpid).values()) & set(pids.values())
 
