@@ -19,11 +19,13 @@ SYNC := $(UV) sync --locked --quiet
 LOCKED := uv.lock pyproject.toml images/environment/pyproject.toml
 BIN := .venv/bin
 
-.PHONY: help up demo destroy status rehearse rehearse-destroy test test-local test-sandbox test-hosts test-kubernetes check format schema pictures clean
+.PHONY: help setup up demo destroy status rehearse rehearse-destroy test test-local test-sandbox test-hosts test-kubernetes check format schema pictures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
+
+setup: .venv/.program ## the program alone (.venv), for Pulumi's own commands
 
 up: .venv/.program ## make the cluster of stack $(STACK) what its stack file says
 	@$(BIN)/dask-cluster up $(STACK) --yes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pulumi_kubernetes.policy import v1 as policy
 
-from components.kubernetes.names import Component, Names, chosen
+from components.kubernetes.names import SCHEDULER, Component, Names, chosen
 
 if TYPE_CHECKING:
     import pulumi
@@ -30,14 +30,16 @@ def create_disruption_budget(
         opts: Resource options.
     """
     part = group or component
+    # A worker that does not work has nothing to lose, and would hold its node for ever. A scheduler
+    # that is not ready may be busy, with all work (the eviction API asks no budget for it then).
+    unready = "IfHealthyBudget" if component == SCHEDULER else "AlwaysAllow"
     return policy.PodDisruptionBudget(
         names.of(part),
         metadata=names.metadata(part, component, group=group),
         spec=policy.PodDisruptionBudgetSpecArgs(
             max_unavailable=most,
             selector=chosen(names.selector(component, group)),
-            # A pod that does not work has nothing to lose, and would hold its node for ever.
-            unhealthy_pod_eviction_policy="AlwaysAllow",
+            unhealthy_pod_eviction_policy=unready,
         ),
         opts=opts,
     )

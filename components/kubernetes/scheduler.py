@@ -136,13 +136,15 @@ def create_outside_service(
     Args:
         names: What objects are called.
         type_: ``NodePort`` or ``LoadBalancer``.
-        allowed_cidrs: Who may come. A NodePort has no list of its own: the network policy does it.
+        allowed_cidrs: Who may come. A node's port, which a load balancer has too, has no list of its
+            own: the network policy does it.
         opts: Resource options.
     """
     balanced = type_ == "LoadBalancer"
     return core.Service(
         names.of("outside"),
-        metadata=names.metadata("outside", SCHEDULER),
+        # Nothing of ours needs its address; a cluster without load balancers never gives one.
+        metadata=names.metadata("outside", SCHEDULER, annotations=NO_WAIT),
         spec=core.ServiceSpecArgs(
             type=type_,
             selector=names.selector(SCHEDULER),

@@ -152,8 +152,8 @@ def _arguments(group: KubernetesWorkerGroup) -> list[str]:
         *("--nworkers", str(layout.processes), "--nthreads", str(layout.threads)),
         *("--memory-limit", str(layout.memory)),
         *("--worker-port", _span(ports.WORKERS), "--nanny-port", _span(ports.NANNIES)),
-        # Several processes of a pod cannot share one, and nobody may come to it from outside.
-        *("--dashboard-address", ":0"),
+        # Several processes of a pod cannot share a port, and nobody may come to it from outside.
+        *("--dashboard-address", "127.0.0.1:0"),
         *(("--resources", resources) if resources else ()),
     ]
 

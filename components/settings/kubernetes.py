@@ -104,7 +104,8 @@ class KubernetesSettings(Settings, KubernetesWorkerGroup):
         ServiceType,
         about(
             "How the scheduler is reached. `ClusterIP`: inside of Kubernetes and by "
-            "`kubectl port-forward`. `NodePort`, `LoadBalancer`: from `allowedCidrs` too.",
+            "`kubectl port-forward`. `NodePort`, `LoadBalancer`: from `allowedCidrs` too, if the "
+            "network plugin enforces policies.",
             Change.IN_PLACE,
             example="LoadBalancer",
         ),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kubernetes.podded import kubectl
+from tests.kubernetes.podded import kubectl, processes
 from tests.running import loads
 
 if TYPE_CHECKING:
@@ -50,3 +52,26 @@ def test_a_node_that_is_drained(stack: Podded, load: Callable[..., Load]) -> Non
         load_.check({"SIGTERM": len(there)})
     finally:
         kubectl("uncordon", node)
+
+
+def test_a_scheduler_that_is_too_busy_to_answer_stays(stack: Podded) -> None:
+    """Kubernetes asks no budget for a pod that is not ready, unless the budget says so."""
+    (scheduler,) = stack.pods("scheduler")
+    node = scheduler["spec"]["nodeName"]
+    pids = processes(scheduler)
+    assert pids
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        stack.until(lambda: not stack.names("scheduler", ready=True), "it is not ready")
+        mine = ("--pod-selector", "app.kubernetes.io/component=scheduler")
+        said = kubectl("drain", node, *mine, "--delete-emptydir-data", "--timeout", "8s")
+        assert said.code == 1, said.text
+        assert "would violate the pod's disruption budget" in said.text
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        kubectl("uncordon", node)
+    name = scheduler["metadata"]["name"]
+    stack.until(lambda: stack.names("scheduler", ready=True) == {name}, "it answers again")
+    stack.settled(4)

@@ -30,6 +30,7 @@ KINDS = (
     "deployments,replicasets,pods,services,endpointslices,configmaps,serviceaccounts,roles,"
     "rolebindings,networkpolicies,poddisruptionbudgets,persistentvolumeclaims,events"
 )
+LOOPBACK = ("0100007F", "00000000000000000000000001000000")
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # a folder
 
 
@@ -100,6 +101,29 @@ with Client() as client:
 """
     address = stack.python(program)[f"{pod['metadata']['name']}-0"]
     return int(address.rpartition(":")[2])
+
+
+def test_nothing_else_listens(
+    stack: Podded, scheduler: dict[str, Any], workers: list[dict[str, Any]]
+) -> None:
+    """Where network policies are not enforced, each port is open to every pod."""
+    (notebook,) = stack.pods("jupyter")
+    assert listening(stack, scheduler) == {8786, 8787}
+    assert listening(stack, notebook) == {8888}
+    for worker in workers:
+        found = listening(stack, worker)
+        assert len(found) == 2
+        assert found & {*range(9000, 9100)}
+        assert found & {*range(9100, 9200)}
+
+
+def listening(stack: Podded, pod: dict[str, Any]) -> set[int]:
+    """Return the ports of a pod that others reach, as its kernel says."""
+    said = inside(stack, pod, "cat", "/proc/net/tcp", "/proc/net/tcp6")
+    lines = [line.split() for line in said.splitlines()]
+    # Of the kernel's proc_net_tcp: the local address, and 0A for a socket that listens.
+    local = [words[1].split(":") for words in lines if words[3] == "0A"]
+    return {int(port, 16) for address, port in local if address not in LOOPBACK}
 
 
 def test_only_the_scheduler_has_a_token(

@@ -152,7 +152,8 @@ def evictions_are_slow(objects: list[Manifest]) -> Iterator[str]:
         role = component(pod["metadata"]["labels"])
         most = {SCHEDULER: 0, WORKER: "10%"}.get(role)
         budget = budgets.get(name, {"maxUnavailable": None})
-        if budget["maxUnavailable"] != most:
+        unready = {SCHEDULER: "IfHealthyBudget", WORKER: "AlwaysAllow"}.get(role)
+        if (budget["maxUnavailable"], budget.get("unhealthyPodEvictionPolicy")) != (most, unready):
             yield f"{name}: {budget}"
         chosen = budget.get("selector", {}).get("matchLabels", {}).items()
         if not chosen <= pod["metadata"]["labels"].items():

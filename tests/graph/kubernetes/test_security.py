@@ -157,6 +157,13 @@ FAULTS: list[tuple[str, Callable[[Objects], object]]] = [
         "evictions_are_slow",
         lambda o: put(one(o, "PodDisruptionBudget", "-scheduler")["spec"], maxUnavailable=1),
     ),
+    (
+        "evictions_are_slow",
+        lambda o: put(
+            one(o, "PodDisruptionBudget", "-scheduler")["spec"],
+            unhealthyPodEvictionPolicy="AlwaysAllow",
+        ),
+    ),
 ]
 
 
