@@ -136,8 +136,8 @@ def create_outside_service(
     Args:
         names: What objects are called.
         type_: ``NodePort`` or ``LoadBalancer``.
-        allowed_cidrs: Who may come. A node's port, which a load balancer has too, has no list of its
-            own: the network policy does it.
+        allowed_cidrs: Who may come. A node's port, which a load balancer has too, has no list of
+            its own: the network policy does it.
         opts: Resource options.
     """
     balanced = type_ == "LoadBalancer"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from distributed import Client
@@ -37,12 +37,13 @@ def stack(podded: Callable[[str], Podded]) -> Iterator[Podded]:
     stack.namespace = NAMESPACE
     assert kubectl("create", "namespace", NAMESPACE).code == 0
     assert kubectl("label", "namespace", NAMESPACE, RESTRICTED).code == 0
+    # A process has a thread at least, and so a CPU or a part of one.
+    big = {"workers": 1, "cpu": 1.1, "processes": 2, "memory": "1 GiB", "resources": {"GPU": 2}}
     stack.take(
         namespace=NAMESPACE,
         workers=1,
-        groups={"big": {"workers": 1, "memory": "900 MiB", "resources": {"GPU": 1}}},
-        processes=2,
-        memory="900 MiB",
+        groups={"big": big},
+        schedulerCpu=0.3,
         lifetime="1 h",
         serviceType="NodePort",
         # This machine is outside: the box gives it an address on its wire.
@@ -53,8 +54,8 @@ def stack(podded: Callable[[str], Podded]) -> Iterator[Podded]:
     kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
-def names(stack: Podded, group: str) -> set[str]:
-    return {f"{pod}-{n}" for pod in stack.settled(1, group) for n in range(2)}
+def names(stack: Podded, group: str, processes: int) -> set[str]:
+    return {f"{pod}-{n}" for pod in stack.settled(1, group) for n in range(processes)}
 
 
 def test_both_groups_compute(stack: Podded) -> None:
@@ -64,12 +65,12 @@ from distributed import Client, get_worker
 def name(_):
     return get_worker().name
 with Client() as client:
-    client.wait_for_workers(4, timeout=240)
+    client.wait_for_workers(3, timeout=240)
     every = client.scheduler_info(n_workers=-1)["workers"].values()
     big = client.gather(client.map(name, range(20), resources={"GPU": 1}, pure=False))
     print(json.dumps([sorted(worker["name"] for worker in every), sorted({*big})]))
 """
-    plain, big = names(stack, "worker"), names(stack, "big")
+    plain, big = names(stack, "worker", 1), names(stack, "big", 2)
     there, asked = stack.python(program)
     assert there == sorted(plain | big)
     assert {*asked} <= big
@@ -81,6 +82,8 @@ def test_nothing_is_to_be_done_again(stack: Podded) -> None:
     assert stack.up().changed == {}
 
 
+# Of this machine's Python the patch number is another.
+@pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
 def test_a_client_comes_in_by_a_nodes_port(stack: Podded, tmp_path: Path) -> None:
     """As stacks/README.md says: with the three files of the client's Secret."""
     secret = stack.outputs()["client_secret"]
@@ -99,7 +102,7 @@ def test_a_client_comes_in_by_a_nodes_port(stack: Podded, tmp_path: Path) -> Non
     assert (service["metadata"]["name"], port["port"]) == ("dask-groups-outside", 8786)
     address = f"tls://{scheduler['status']['hostIP']}:{port['nodePort']}"
     with Client(address, security=security, timeout="60 s") as client:
-        assert len(client.scheduler_info(n_workers=-1)["workers"]) == 4
+        assert len(client.scheduler_info(n_workers=-1)["workers"]) == 3
 
 
 def test_an_image_of_ones_own(stack: Podded) -> None:
@@ -111,50 +114,25 @@ def test_an_image_of_ones_own(stack: Podded) -> None:
     assert stack.names() | stack.names("big") | stack.names("scheduler") == pods
 
 
-def test_what_the_state_does_not_know_is_swept(stack: Podded) -> None:
-    deployment = json.loads(
-        stack.kubectl("get", "deployment", "dask-groups-big", "--output", "json")
-    )
-    copy = orphan(deployment)
-    copy["spec"]["replicas"] = 0
-    assert kubectl("create", "--filename", "-", given=copy).code == 0
-    secret = json.loads(stack.kubectl("get", "secret", "dask-groups-tls-client", "-o", "json"))
-    assert kubectl("create", "--filename", "-", given=orphan(secret)).code == 0
-    before = everything(stack)
-    said = stack.command("rehearse", stack.name, "sweep", "--yes").text
-    assert "dask-groups-big-orphan" in said
-    assert before - everything(stack) == {
-        "deployment.apps/dask-groups-big-orphan",
-        "secret/dask-groups-tls-client-orphan",
-    }
-    assert stack.status()["faults"] == []
-
-
-def orphan(found: dict[str, Any]) -> dict[str, Any]:
-    """Return an object as an `up` leaves it that was killed before it wrote it down."""
-    metadata = {key: found["metadata"][key] for key in ("labels", "namespace")}
-    metadata["name"] = f"{found['metadata']['name']}-orphan"
-    kept = {key: value for key, value in found.items() if key != "status"}
-    return {**kept, "metadata": metadata}
-
-
-def everything(stack: Podded) -> set[str]:
-    said = stack.kubectl("get", KINDS, "--output", "name", "--selector", MINE).split()
-    return {each for each in said if not each.startswith(("pod/", "replicaset"))}
-
-
 def test_a_group_that_goes_hands_over(stack: Podded) -> None:
     with loads(stack.beside) as begin:
-        load = begin(4)
+        load = begin(3)
         stack.edit(groups=None)
         changed = stack.up().changed
         assert "dask-groups-big Deployment" in changed["deleted"]
         stack.settled(0, "big")
         load.check({"SIGTERM": 2})
-    assert len(names(stack, "worker")) == 2
 
 
-def test_only_the_namespace_stays(stack: Podded) -> None:
+def test_sweep_deletes_what_is_ours_and_nothing_else(stack: Podded) -> None:
+    """In a namespace that others have things in; then there is nothing left for `destroy`."""
+    stack.kubectl("create", "configmap", "notes", "--from-literal", "of=somebody")
+    said = stack.command("rehearse", stack.name, "sweep", "--yes").text
+    assert "dask-groups-worker" in said
+    assert left(stack) == []
     stack.destroy()
-    assert stack.kubectl("get", KINDS, "--output", "name", "--selector", MINE) == ""
-    assert kubectl("get", "namespace", NAMESPACE, "--output", "name").code == 0
+    assert stack.kubectl("get", "configmap", "notes", "--output", "name") == "configmap/notes\n"
+
+
+def left(stack: Podded) -> list[str]:
+    return stack.kubectl("get", KINDS, "--output", "name", "--selector", MINE).split()
