@@ -33,23 +33,22 @@ JUPYTER = "dask-jupyter"
 
 
 class EnvironmentImage(dynamic.Resource, module="image", name="EnvironmentImage"):
-    """The environment's image in a registry, and the notebooks' one on top of it.
+    """The environment's image in a registry, or the notebooks' one on top of it.
 
-    Docker builds and pushes them, with what `docker login` left; nothing of that gets here. Both
-    stay in the registry when the stack goes, since another stack may run the same ones, and a
-    refresh believes them there: asking a registry needs Docker and a login wherever a refresh
-    runs. A node that cannot pull one says so, and `Ready` repeats it.
+    Docker builds and pushes it, with what `docker login` left; nothing of that gets here. It stays
+    in the registry when the stack goes, since another stack may run the same one, and a refresh
+    believes it there: asking a registry needs Docker and a login wherever a refresh runs. A node
+    that cannot pull it says so, and `Ready` repeats it.
 
-    An edit of the Dockerfile or of a file that goes into the build makes other images of the same
-    environment; one of the notebooks' files leaves `reference` as it is.
+    An edit of the Dockerfile or of a file that goes into the build makes another image of the same
+    environment. The notebooks' one is a resource by itself, so that a preview of it, which knows
+    no digest, touches neither scheduler nor workers.
 
     Attributes:
-        reference: The environment's image by digest, as ``ghcr.io/me/dask@sha256:...``.
-        jupyter_reference: The notebooks' image by digest; empty without.
+        reference: The image by digest, as ``ghcr.io/me/dask@sha256:...``.
     """
 
     reference: pulumi.Output[str]
-    jupyter_reference: pulumi.Output[str]
 
     def __init__(
         self,
@@ -58,78 +57,63 @@ class EnvironmentImage(dynamic.Resource, module="image", name="EnvironmentImage"
         repository: str,
         base_image: str | None,
         environment: LockedEnvironment,
-        jupyter: bool,
+        jupyter: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Build and push the images, unless they are there for the same files.
+        """Build and push the image, unless it is there for the same files.
 
         Args:
             name: Name of the resource.
-            repository: Where they are pushed, without a tag: that is the environment's identity,
+            repository: Where it is pushed, without a tag: that is the environment's identity,
                 with ``-jupyter`` behind it for the notebooks' image.
-            base_image: What they are built on; it must have the program's Python and its pip.
+            base_image: What it is built on; it must have the program's Python and its pip.
                 None: ``python:<minor>-slim-bookworm``.
             environment: What is built.
-            jupyter: Whether the notebooks' image is built, too.
+            jupyter: Whether it is the notebooks' image. Its layers begin with those of the other.
             opts: Resource options.
         """
         project = Path.cwd()
+        target = "jupyter" if jupyter else "environment"
         props = {
             "project": str(project),
+            "target": target,
             "repository": repository,
             "base_image": base_image or f"python:{environment.python_minor}-slim-bookworm",
             "python": environment.python_minor,
             "identity": environment.identity,
             "requirements": environment.requirements,
-            "recipe": _digest(_environment_files(project)),
-            "jupyter": _digest(_jupyter_files(project)) if jupyter else "",
-            **dict.fromkeys(_OUTPUTS),
+            "recipe": _digest(_files(project, target)),
+            "reference": None,
         }
         super().__init__(_ImageProvider(), name, props, opts)
 
 
-# What the environment's image is made of. Where the checkout is makes no difference.
-_ENVIRONMENT = ("repository", "base_image", "python", "identity", "recipe")
-_OUTPUTS = ("reference", "jupyter_reference")
+# What an image is made of. Where the checkout is makes no difference.
+_INPUTS = ("target", "repository", "base_image", "python", "identity", "recipe")
 
 
 class _ImageProvider(dynamic.ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
-        return dynamic.DiffResult(changes=not _same((*_ENVIRONMENT, "jupyter"), olds, news))
+        return dynamic.DiffResult(changes=any(olds.get(key) != news[key] for key in _INPUTS))
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        outs = props | _make(props, reference="")
+        outs = props | {"reference": _make(props)}
         return dynamic.CreateResult(id_=props["identity"], outs=outs)
 
-    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
-        # Built again it may get another digest, and with it the whole cluster would roll.
-        kept = olds["reference"] if _same(_ENVIRONMENT, olds, news) else ""
-        return dynamic.UpdateResult(outs=news | _make(news, reference=kept))
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult(outs=self.create(news).outs)
 
 
-def _same(keys: Iterable[str], olds: dict[str, Any], news: dict[str, Any]) -> bool:
-    return all(olds.get(key) == news[key] for key in keys)
-
-
-def _make(props: dict[str, Any], *, reference: str) -> dict[str, str]:
-    """Build and push what is missing; return the outputs.
-
-    Args:
-        props: The resource's.
-        reference: That of the environment's image, if it is there already.
-    """
-    project, jupyter = Path(props["project"]), ""
+def _make(props: dict[str, Any]) -> str:
+    """Build and push the image; return its reference."""
+    project, target = Path(props["project"]), props["target"]
     with tempfile.TemporaryDirectory(prefix="dask-image-") as folder:
         context = Path(folder)
-        _write(_environment_files(project), context)
+        _write(_files(project, target), context)
         _write(_texts({"extra.txt": props["requirements"]}), context)
         _write(_texts({"requirements.txt": locked_requirements(project)}), context)
-        if not reference:
-            reference = _pushed(props, context, "environment", props["identity"])
-        if props["jupyter"]:
-            _write(_jupyter_files(project), context)
-            jupyter = _pushed(props, context, "jupyter", f"{props['identity']}-jupyter")
-    return {"reference": reference, "jupyter_reference": jupyter}
+        tag = props["identity"] if target == "environment" else f"{props['identity']}-{target}"
+        return _pushed(props, context, target, tag)
 
 
 def _pushed(props: dict[str, Any], context: Path, target: str, tag: str) -> str:
@@ -195,14 +179,13 @@ def _push_reasons(repository: str) -> dict[str, str]:
     }
 
 
-def _environment_files(project: Path) -> Iterator[CheckoutFile]:
+def _files(project: Path, target: str) -> Iterator[CheckoutFile]:
+    """Yield what a target of the Dockerfile is built of, but for the lists of packages."""
     yield CheckoutFile(DOCKERFILE, (project / RECIPE / DOCKERFILE).read_bytes())
     yield from checkout_files(IMAGE_SOURCES, project)
-
-
-def _jupyter_files(project: Path) -> Iterator[CheckoutFile]:
-    yield from checkout_files(JUPYTER_SOURCES, project)
-    yield from _texts({"jupyter.txt": locked_requirements(project, JUPYTER)})
+    if target == "jupyter":
+        yield from checkout_files(JUPYTER_SOURCES, project)
+        yield from _texts({"jupyter.txt": locked_requirements(project, JUPYTER)})
 
 
 def _texts(texts: dict[str, str]) -> Iterator[CheckoutFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
@@ -98,15 +99,19 @@ class KubernetesCluster(pulumi.ComponentResource):
             # The user's own: with a JupyterLab it is made from the target that has one.
             image = settings.image or ""
             return image, image
-        made = EnvironmentImage(
-            "image",
+        create = partial(
+            EnvironmentImage,
             repository=settings.image_repository,
             base_image=settings.base_image,
             environment=self._environment,
-            jupyter=settings.jupyter is not None,
-            opts=self._child,
         )
-        return made.reference, made.jupyter_reference
+        made = create("image", opts=self._child)
+        if settings.jupyter is None:
+            return made.reference, ""
+        # After the other, of which Docker has the layers by then.
+        after = pulumi.ResourceOptions(parent=self, depends_on=[made])
+        notebooks = create("jupyter-image", jupyter=True, opts=after)
+        return made.reference, notebooks.reference
 
     def _create_access(self) -> Access:
         settings = self._settings

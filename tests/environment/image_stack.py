@@ -21,17 +21,17 @@ from components.environment import LockedEnvironment
 from components.image import EnvironmentImage
 
 config = pulumi.Config()
+files = {"repository": config.require("repository"), "base_image": config.get("base")}
 environment = LockedEnvironment("environment", packages=[])
-image = EnvironmentImage(
-    "image",
-    repository=config.require("repository"),
-    base_image=config.get("base"),
-    environment=environment,
-    jupyter=config.get_bool("jupyter") or False,
-)
+image = EnvironmentImage("image", **files, environment=environment)
+if config.get_bool("jupyter"):
+    after = pulumi.ResourceOptions(depends_on=[image])
+    notebooks = EnvironmentImage(
+        "notebooks", **files, environment=environment, jupyter=True, opts=after
+    )
+    pulumi.export("jupyter_reference", notebooks.reference)
 pulumi.export("identity", environment.identity)
 pulumi.export("reference", image.reference)
-pulumi.export("jupyter_reference", image.jupyter_reference)
 """
 REPOSITORY = "registry.example.com:5000/me/dask"
 

@@ -42,7 +42,6 @@ def test_the_life_of_an_image(stack: ImageStack) -> None:
     ]
     assert push["arguments"] == ["push", f"{REPOSITORY}:{identity}"]
     assert re.fullmatch(rf"{REPOSITORY}@sha256:[0-9a-f]{{64}}", made["reference"])
-    assert made["jupyter_reference"] == ""
 
     assert stack.preview() == {"same": 3}
     assert stack.up() == made
@@ -89,6 +88,7 @@ def test_notebooks_come_and_go_without_touching_the_cluster(stack: ImageStack) -
     stack.calls()
 
     stack.config(jupyter=True)
+    assert stack.preview() == {"create": 1, "same": 3}
     both = stack.up()
     assert stack.targets() == ["jupyter"]
     assert both["reference"] == plain["reference"]
@@ -96,6 +96,7 @@ def test_notebooks_come_and_go_without_touching_the_cluster(stack: ImageStack) -
 
     settings = stack.checkout / "images" / "jupyter" / "jupyter_server_config.py"
     settings.write_text(settings.read_text() + "\n")
+    assert stack.preview() == {"update": 1, "same": 3}
     edited = stack.up()
     assert stack.targets() == ["jupyter"]
     assert edited["reference"] == plain["reference"]
@@ -224,5 +225,5 @@ def properties(stack: ImageStack) -> dict[str, Any]:
         "identity": "0123456789abcdef",
         "requirements": "",
         "recipe": "1234",
-        "jupyter": "",
+        "target": "environment",
     }

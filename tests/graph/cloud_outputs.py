@@ -112,12 +112,9 @@ def _locked(inputs: Inputs, _digits: str) -> Inputs:
 
 def _pushed(inputs: Inputs, _digits: str) -> Inputs:
     # Another image for whatever else the provider would build, but for our own files.
-    parts = ("repository", "base_image", "requirements")
-    of = [inputs[part] for part in parts]
-    name = f"{inputs['repository']}@sha256:"
-    made = (hashlib.sha256(f"{of} {kind}".encode()).hexdigest() for kind in ("", "jupyter"))
-    reference, notebooks = (name + digest for digest in made)
-    return {"reference": reference, "jupyter_reference": notebooks if inputs["jupyter"] else ""}
+    parts = ("repository", "base_image", "requirements", "target")
+    made = hashlib.sha256(str([inputs[part] for part in parts]).encode()).hexdigest()
+    return {"reference": f"{inputs['repository']}@sha256:{made}"}
 
 
 def _object(inputs: Inputs, _digits: str) -> Inputs:

@@ -156,6 +156,6 @@ def test_a_notebook_touches_no_pod_that_is_there() -> None:
     touched = {each.label for each in changed("jupyter").values() if JUPYTER not in each.name}
     assert touched == {
         "kubernetes:networking.k8s.io/v1:NetworkPolicy dask-test-scheduler",
-        "pulumi-python:dynamic/image:EnvironmentImage image",
+        "pulumi-python:dynamic/image:EnvironmentImage jupyter-image",
         "pulumi-python:dynamic/kubernetes:Ready cluster-ready",
     }
