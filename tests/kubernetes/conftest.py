@@ -24,7 +24,7 @@ def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Podded]]:
-    """Return what begins a stack; all of them are destroyed."""
+    """Return what begins a stack; all of them are destroyed, and nothing of them is left."""
     begun: list[Podded] = []
 
     def begin(name: str) -> Podded:
@@ -34,6 +34,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
     yield begin
     for each in begun:
         each.destroy()
+        assert cluster.find() is None or each.left() == []
 
 
 @pytest.fixture(scope="module")

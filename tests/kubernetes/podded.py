@@ -31,6 +31,8 @@ UP_SECONDS = 900
 CACHE = ROOT / ".cache" / "kubernetes"
 CONTEXT = "rehearsed-by-tests"
 REPOSITORY = "registry.example.org/tests/dask"
+# All that a stack can have in a namespace.
+KINDS = "all,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies,pdb,pvc,hpa"
 # As little as starts in a moment: several clusters share two cores.
 SMALL = {
     "platform": "kubernetes",
@@ -221,6 +223,14 @@ class Podded:
             assert time.monotonic() < end, f"not within {seconds:g} s: {what}\n{self.shown()}"
             time.sleep(0.5)
         return seen
+
+    def left(self) -> list[str]:
+        """Return what bears the cluster's labels, wherever it is."""
+        mine = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/part-of=dask-cluster"
+        options = ("--all-namespaces", "--output", "name", "--selector", mine)
+        found = [kubectl("get", kinds, *options) for kinds in (KINDS, "namespaces")]
+        assert [said.code for said in found] == [0, 0], found
+        return [name for said in found for name in said.text.split()]
 
     def settled(self, count: int, group: str = "worker") -> set[str]:
         """Wait until the group has so many pods, all ready, and none that ends; return them."""

@@ -15,7 +15,7 @@ import pytest
 from sandbox.hosts.machine import Machine
 from sandbox.kubernetes import cluster
 from tests.kubernetes.machine import State
-from tests.kubernetes.podded import kubectl
+from tests.kubernetes.podded import KINDS, kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,6 @@ with Client() as client:
     names = sorted(worker["name"] for worker in workers)
     print(json.dumps([total, names, client.scheduler.address]))
 """
-KINDS = "all,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies,pdb,pvc,hpa"
 PART_OF = "app.kubernetes.io/part-of"
 MINE = f"{PART_OF}=dask-cluster"
 

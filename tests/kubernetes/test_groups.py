@@ -24,11 +24,6 @@ pytestmark = pytest.mark.timeout(900)
 NAMESPACE = "science"
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 FILES = {"ca_file": "authority.pem", "client_cert": "certificate.pem", "client_key": "key.pem"}
-MINE = "app.kubernetes.io/part-of=dask-cluster"
-KINDS = (
-    "pods,deployments,replicasets,services,configmaps,secrets,serviceaccounts,roles,rolebindings,"
-    "networkpolicies,pdb"
-)
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +90,7 @@ def test_a_client_comes_in_by_a_nodes_port(stack: Podded, tmp_path: Path) -> Non
         **{f"tls_{name}": str(tmp_path / file) for name, file in FILES.items()},
     )
     (scheduler,) = stack.pods("scheduler")
-    (service,) = [
-        each for each in stack.objects("services", MINE) if each["spec"]["type"] == "NodePort"
-    ]
+    (service,) = [each for each in stack.objects("services") if each["spec"]["type"] == "NodePort"]
     (port,) = service["spec"]["ports"]
     assert (service["metadata"]["name"], port["port"]) == ("dask-groups-outside", 8786)
     address = f"tls://{scheduler['status']['hostIP']}:{port['nodePort']}"
@@ -129,10 +122,6 @@ def test_sweep_deletes_what_is_ours_and_nothing_else(stack: Podded) -> None:
     stack.kubectl("create", "configmap", "notes", "--from-literal", "of=somebody")
     said = stack.command("rehearse", stack.name, "sweep", "--yes").text
     assert "dask-groups-worker" in said
-    assert left(stack) == []
+    assert stack.left() == []
     stack.destroy()
     assert stack.kubectl("get", "configmap", "notes", "--output", "name") == "configmap/notes\n"
-
-
-def left(stack: Podded) -> list[str]:
-    return stack.kubectl("get", KINDS, "--output", "name", "--selector", MINE).split()

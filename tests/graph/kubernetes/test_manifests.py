@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from tests.graph.kubernetes.manifests import manifests
 from tests.graph.kubernetes.variations import ALL, SHIPPED, variation
+from tests.running import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,3 +74,9 @@ def test_a_wrong_object_is_not(version: str) -> None:
     deployment["spec"]["replikas"] = 1
     with pytest.raises(kubernetes_validate.ValidationError, match="replikas"):
         kubernetes_validate.validate(deployment, version, strict=True)
+
+
+def test_the_docs_name_the_oldest() -> None:
+    oldest = ".".join(map(str, OLDEST))
+    for name, words in (("README.md", "from {} on"), ("docs/kubernetes.md", "{} or newer")):
+        assert words.format(oldest) in (ROOT / name).read_text()
