@@ -148,7 +148,10 @@ def create_outside_service(
         spec=core.ServiceSpecArgs(
             type=type_,
             selector=names.selector(SCHEDULER),
-            # The client's own address is seen, which the network policy needs.
+            # As inside: one that is too busy to answer the probe is there all the same.
+            publish_not_ready_addresses=True,
+            # The client's own address is seen, which the network policy needs; other nodes than the
+            # scheduler's do not answer.
             external_traffic_policy="Local",
             load_balancer_source_ranges=list(allowed_cidrs) if balanced else None,
             ports=[

@@ -63,7 +63,7 @@ def test_a_scheduler_that_is_too_busy_to_answer_stays(stack: Podded) -> None:
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        stack.until(lambda: not stack.names("scheduler", ready=True), "it is not ready")
+        stack.until(lambda: healthy(stack) == "0", "its budget knows that it is not ready")
         mine = ("--pod-selector", "app.kubernetes.io/component=scheduler")
         said = kubectl("drain", node, *mine, "--delete-emptydir-data", "--timeout", "8s")
         assert said.code == 1, said.text
@@ -75,3 +75,8 @@ def test_a_scheduler_that_is_too_busy_to_answer_stays(stack: Podded) -> None:
     name = scheduler["metadata"]["name"]
     stack.until(lambda: stack.names("scheduler", ready=True) == {name}, "it answers again")
     stack.settled(4)
+
+
+def healthy(stack: Podded) -> str:
+    path = "jsonpath={.status.currentHealthy}"
+    return stack.kubectl("get", "pdb", f"dask-{stack.name}-scheduler", "--output", path)

@@ -30,8 +30,6 @@ FILES = {"ca_file": "authority.pem", "client_cert": "certificate.pem", "client_k
 def stack(podded: Callable[[str], Podded]) -> Iterator[Podded]:
     stack = podded("groups")
     stack.namespace = NAMESPACE
-    assert kubectl("create", "namespace", NAMESPACE).code == 0
-    assert kubectl("label", "namespace", NAMESPACE, RESTRICTED).code == 0
     # A process has a thread at least, and so a CPU or a part of one.
     big = {"workers": 1, "cpu": 1.1, "processes": 2, "memory": "1 GiB", "resources": {"GPU": 2}}
     stack.take(
@@ -44,9 +42,13 @@ def stack(podded: Callable[[str], Podded]) -> Iterator[Podded]:
         # This machine is outside: the box gives it an address on its wire.
         allowedCidrs=["10.0.0.0/8", "172.16.0.0/12"],
     )
-    stack.up()
-    yield stack
-    kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    assert kubectl("create", "namespace", NAMESPACE).code == 0
+    try:
+        assert kubectl("label", "namespace", NAMESPACE, RESTRICTED).code == 0
+        stack.up()
+        yield stack
+    finally:
+        kubectl("delete", "namespace", NAMESPACE)
 
 
 def names(stack: Podded, group: str, processes: int) -> set[str]:

@@ -44,7 +44,13 @@ class Place:
     def come(self) -> None:
         """Wait until the process has begun and its workers are there, however quick that was."""
         # As long as there is a link to the one that was left, no other gets its number.
-        wait_for(lambda: self.file.exists() and not self.file.samefile(self._left), "its own file")
+        wait_for(self._came, "its own file")
+
+    def _came(self) -> bool:
+        try:
+            return self.file.stat().st_ino != self._left.stat().st_ino
+        except FileNotFoundError:
+            return False
 
 
 def command(cluster: Cluster, name: str, processes: int) -> list[str]:
