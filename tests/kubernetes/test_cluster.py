@@ -66,7 +66,7 @@ def test_the_shipped_stack(before: State | None, fresh: Callable[[str], Podded])
     # It computes, by TLS and through a port of this machine.
     total, names, address = stack.python(COMPUTE)
     assert total == 332833500
-    assert names == sorted(f"{pod}-0" for pod in stack.names(ready=True))
+    assert names == sorted(f"{pod}-0" for pod in stack.settled(2))
     assert len(names) == 2
     assert address.startswith("tls://127.0.0.1:")
 
