@@ -207,8 +207,8 @@ install_packages() {
   [[ -x $1/bin/python ]] ||
     "$uv" venv --quiet --relocatable --no-project --python "$python" "$1"
   # No builds from source: what a build pulls in is not pinned, and hosts have no compiler.
-  "$uv" pip sync --quiet --require-hashes --no-build --no-compile-bytecode \
-    --python "$1/bin/python" "${files[@]}" || fail 1 "uv could not install the packages"
+  "$uv" pip sync --quiet --require-hashes --no-build --python "$1/bin/python" "${files[@]}" ||
+    fail 1 "uv could not install the packages"
 }
 
 compile() {

@@ -28,6 +28,8 @@ def test_layers_of_an_image_make_a_whole(checkout: Path, tmp_path: Path) -> None
     scratch.mkdir()
     bare = {"HOME": str(home), "TMPDIR": str(scratch), "UV_CACHE_DIR": "", "UV": ""}
     bare["PATH"] = "/usr/bin:/bin"
+    # As images that are made with uv say.
+    bare["UV_COMPILE_BYTECODE"] = "1"
 
     below: dict[str, tuple[int, int]] = {}
     for lines in ((*options[:2],), options):
