@@ -70,6 +70,12 @@ def linked_copy(environment: Path, target: Path) -> Path:
     return shutil.copytree(environment, target, symlinks=True, copy_function=os.link)
 
 
+def bare_host(home: Path, scratch: Path) -> dict[str, str]:
+    """Return variables for `run_install` on a host with no checkout, no uv and no cache."""
+    path = "/usr/bin:/bin"
+    return {"HOME": str(home), "TMPDIR": str(scratch), "UV_CACHE_DIR": "", "UV": "", "PATH": path}
+
+
 def clean_environ(**more: str) -> dict[str, str]:
     """Return this process's variables without what would steer uv, Python or Dask elsewhere.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.environment.built import run_install
+from tests.environment.built import bare_host, run_install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,8 +79,7 @@ def test_a_host_without_a_checkout_and_uv(checkout: Path, tmp_path: Path) -> Non
     home, scratch = tmp_path / "home", tmp_path / "scratch"
     home.mkdir()
     scratch.mkdir()
-    host = {"HOME": str(home), "TMPDIR": str(scratch), "UV_CACHE_DIR": "", "UV": ""}
-    host["PATH"] = "/usr/bin:/bin"
+    host = bare_host(home, scratch)
     done = run_install("--identity", "--requirements", requirements, script=script, **host)
     assert done.stdout == run_install("--identity").stdout
     done = run_install(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from tests.environment.built import cut_down, run_install
+from tests.environment.built import bare_host, cut_down, run_install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +26,8 @@ def test_layers_of_an_image_make_a_whole(checkout: Path, tmp_path: Path) -> None
     home, scratch = tmp_path / "home", tmp_path / "scratch"
     home.mkdir()
     scratch.mkdir()
-    bare = {"HOME": str(home), "TMPDIR": str(scratch), "UV_CACHE_DIR": "", "UV": ""}
-    bare["PATH"] = "/usr/bin:/bin"
-    # As images that are made with uv say.
-    bare["UV_COMPILE_BYTECODE"] = "1"
+    # The variable as images that are made with uv say.
+    bare = bare_host(home, scratch) | {"UV_COMPILE_BYTECODE": "1"}
 
     below: dict[str, tuple[int, int]] = {}
     for lines in ((*options[:2],), options):

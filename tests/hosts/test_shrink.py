@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.running import loads
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.hosts.hosted import Hosted
     from tests.running import Load
@@ -29,13 +27,6 @@ def stack(hosted: Callable[[str], Hosted]) -> Hosted:
     stack.edit(workers=6)
     stack.up()
     return stack
-
-
-@pytest.fixture
-def load(stack: Hosted) -> Iterator[Callable[..., Load]]:
-    """Return what puts a load on a cluster, once it has so many workers."""
-    with loads(stack.beside) as begin:
-        yield begin
 
 
 def workers(stack: Hosted) -> set[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ import psutil
 
 # Settings of the kernel that programs of Kubernetes, of containers and of networks change.
 _SYSCTLS = ("kernel", "vm", "net", "fs/inotify", "user")
+# These can be written, and move with every process all the same.
+_MOVING = frozenset({"ns_last_pid"})
 # Where they would leave files.
 _FOLDERS = ("/run", "/var/lib", "/var/log", "/etc", "/etc/cni", "/opt", "/opt/cni", "/var/run")
 _PROGRAMS = frozenset(
@@ -25,7 +27,7 @@ class State:
     """The machine at one moment.
 
     Attributes:
-        sysctls: Settings of the kernel, but for those that move by themselves.
+        sysctls: Settings of the kernel; what can only be read is a counter, or random.
         links: Network interfaces.
         routes: Ways to other networks.
         rules: Of the firewall, without counters.
@@ -83,21 +85,13 @@ class State:
 
 
 def _sysctls() -> dict[str, str]:
-    first = _read()
-    time.sleep(1)
-    second = _read()
-    # Counters and random numbers are no settings.
-    return {key: value for key, value in first.items() if second.get(key) == value}
-
-
-def _read() -> dict[str, str]:
     found = {}
     for part in _SYSCTLS:
         for folder, _, names in os.walk(Path("/proc/sys", part)):
-            for name in names:
-                file = Path(folder, name)
+            for file in (Path(folder, name) for name in names if name not in _MOVING):
                 try:
-                    found[str(file)] = file.read_text()
+                    if file.stat().st_mode & stat.S_IWUSR:
+                        found[str(file)] = file.read_text()
                 except OSError:
                     continue  # it is only written, or belongs to a link that has gone
     return found

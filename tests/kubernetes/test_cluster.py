@@ -35,7 +35,6 @@ with Client() as client:
     print(json.dumps([total, names, client.scheduler.address]))
 """
 PART_OF = "app.kubernetes.io/part-of"
-MINE = f"{PART_OF}=dask-cluster"
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +93,7 @@ def test_the_shipped_stack(before: State | None, fresh: Callable[[str], Podded])
         spaces = kubectl("get", "namespaces", "--output", "name").text.split()
         assert f"namespace/{stack.namespace}" not in spaces
         assert len(spaces) == others - 1
-        assert kubectl("get", KINDS, "-A", "--output", "name", "-l", MINE).text.split() == []
+        assert stack.left() == []
     assert not (stack.directory / ".dask-cluster" / "rehearsals").exists()
     gone(before)
 
@@ -119,8 +118,6 @@ def test_nothing_is_left_after_a_kill(
         # The command alone, as the kernel would that lacks memory: its children find it out.
         os.kill(going.pid, signal.SIGKILL)
     stack.destroy()
-    if cluster.find() is not None:
-        spaces = kubectl("get", "namespaces", "--output", "name").text.split()
-        assert f"namespace/{stack.namespace}" not in spaces
+    assert cluster.find() is None or stack.left() == []
     assert not (stack.directory / ".dask-cluster" / "rehearsals").exists()
     gone(before)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.kubernetes.podded import kubectl, processes
-from tests.running import loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.kubernetes.podded import Podded
     from tests.running import Load
@@ -27,13 +26,6 @@ def stack(podded: Callable[[str], Podded]) -> Podded:
     stack.up()
     stack.settled(4)
     return stack
-
-
-@pytest.fixture
-def load(stack: Podded) -> Iterator[Callable[..., Load]]:
-    """Return what puts a load on a cluster, once it has so many workers."""
-    with loads(stack.beside) as begin:
-        yield begin
 
 
 def test_a_node_that_is_drained(stack: Podded, load: Callable[..., Load]) -> None:

@@ -11,13 +11,13 @@ from distributed import Client
 from distributed.security import Security
 
 from tests.kubernetes.podded import kubectl
-from tests.running import loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.kubernetes.podded import Podded
+    from tests.running import Load
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -109,14 +109,13 @@ def test_an_image_of_ones_own(stack: Podded) -> None:
     assert stack.names() | stack.names("big") | stack.names("scheduler") == pods
 
 
-def test_a_group_that_goes_hands_over(stack: Podded) -> None:
-    with loads(stack.beside) as begin:
-        load = begin(3)
-        stack.edit(groups=None)
-        changed = stack.up().changed
-        assert "dask-groups-big Deployment" in changed["deleted"]
-        stack.settled(0, "big")
-        load.check({"SIGTERM": 2})
+def test_a_group_that_goes_hands_over(stack: Podded, load: Callable[..., Load]) -> None:
+    load_ = load(3)
+    stack.edit(groups=None)
+    changed = stack.up().changed
+    assert "dask-groups-big Deployment" in changed["deleted"]
+    stack.settled(0, "big")
+    load_.check({"SIGTERM": 2})
 
 
 def test_sweep_deletes_what_is_ours_and_nothing_else(stack: Podded) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.kubernetes.podded import kubectl
-from tests.running import loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.kubernetes.podded import Podded
+    from tests.running import Load
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -66,13 +66,12 @@ def test_load_brings_more_pods(stack: Podded) -> None:
         assert stack.replicas() == 3
 
 
-def test_fewer_by_its_hand_lose_nothing(stack: Podded) -> None:
+def test_fewer_by_its_hand_lose_nothing(stack: Podded, load: Callable[..., Load]) -> None:
     """It chooses by itself; pods drain all the same."""
-    with loads(stack.beside) as load:
-        there = stack.replicas()
-        load_ = load(there)
-        (name,) = (each["metadata"]["name"] for each in stack.objects("horizontalpodautoscalers"))
-        patch = {"spec": {"maxReplicas": 1}}
-        stack.kubectl("patch", "hpa", name, "--type", "merge", "--patch", json.dumps(patch))
-        stack.settled(1)
-        load_.check({"SIGTERM": there - 1})
+    there = stack.replicas()
+    load_ = load(there)
+    (name,) = (each["metadata"]["name"] for each in stack.objects("horizontalpodautoscalers"))
+    patch = {"spec": {"maxReplicas": 1}}
+    stack.kubectl("patch", "hpa", name, "--type", "merge", "--patch", json.dumps(patch))
+    stack.settled(1)
+    load_.check({"SIGTERM": there - 1})

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.running import loads
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.kubernetes.podded import Podded
     from tests.running import Load
@@ -25,12 +23,6 @@ def stack(podded: Callable[[str], Podded]) -> Podded:
     stack.take(workers=WORKERS)
     stack.up()
     return stack
-
-
-@pytest.fixture
-def load(stack: Podded) -> Iterator[Callable[..., Load]]:
-    with loads(stack.beside) as begin:
-        yield begin
 
 
 def test_pods_are_replaced_and_nothing_is_lost(stack: Podded, load: Callable[..., Load]) -> None:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.kubernetes.podded import processes, ready_since
-from tests.running import loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.kubernetes.podded import Podded
     from tests.running import Load
@@ -52,13 +51,6 @@ def stack(podded: Callable[[str], Podded]) -> Podded:
     stack.take(workers=2)
     stack.up()
     return stack
-
-
-@pytest.fixture
-def load(stack: Podded) -> Iterator[Callable[..., Load]]:
-    """Return what puts a load on a cluster, once it has so many workers."""
-    with loads(stack.beside) as begin:
-        yield begin
 
 
 def test_more_and_fewer_workers_in_the_stack_file(stack: Podded, load: Callable[..., Load]) -> None:
