@@ -90,6 +90,9 @@ class ControlPlane:
                 "--allow-privileged=true",
                 "--anonymous-auth=false",
                 "--profiling=false",
+                # Both need an etcd that tells how far a watch is: Debian's is 3.4. With them,
+                # clients ask for such watches again and again, and look at old objects meanwhile.
+                "--feature-gates=WatchList=false,SizeBasedListCostEstimate=false",
                 "--kubelet-preferred-address-types=InternalIP",
                 # The metrics are served by a process of the box, not by a pod.
                 "--enable-aggregator-routing=true",

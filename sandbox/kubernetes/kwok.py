@@ -75,7 +75,7 @@ def stop(*, place: Place | None = None) -> None:
 
 
 def _node(name: str, pods: int, *, tainted: bool) -> dict[str, Any]:
-    room = {"cpu": "1k", "memory": "1Ti", "ephemeral-storage": "1Ti", "pods": str(pods)}
+    room = {"cpu": "100k", "memory": "1Pi", "ephemeral-storage": "1Pi", "pods": str(pods)}
     taint = {"key": MARK, "value": "fake", "effect": "NoSchedule"}
     return {
         "apiVersion": "v1",

@@ -16,6 +16,7 @@ import pytest
 
 from sandbox.kubernetes import cluster
 from tests.kubernetes.browser import Browser
+from tests.other_environment import EXTRA, PACKAGES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,10 @@ pytestmark = pytest.mark.timeout(900)
 
 CELLS = (
     "total = client.submit(sum, client.map(lambda n: n * n, range(1000)))\ntotal.result()",
+    f"""from importlib.metadata import version
+def extra():
+    return version("{EXTRA}")
+[extra(), client.submit(extra).result(), client.run_on_scheduler(extra)]""",
     "client",
 )
 TOTAL = sum(n * n for n in range(1000))
@@ -36,7 +41,8 @@ NOTHING_RUNS = "document.querySelector('.jp-CodeCell .jp-InputPrompt').textConte
 @pytest.fixture(scope="module")
 def stack(podded: Callable[[str], Podded]) -> Podded:
     stack = podded("jupyter")
-    stack.take(workers=2, jupyter={"cpu": 1, "memory": "1 GiB", "home": "1 GiB"})
+    jupyter = {"cpu": 1, "memory": "1 GiB", "home": "1 GiB"}
+    stack.take(workers=2, packages=PACKAGES, jupyter=jupyter)
     stack.up()
     stack.settled(2)
     return stack
@@ -110,6 +116,14 @@ def test_nobody_comes_in_without_the_token(server: str, token: str) -> None:
     assert ask(f"{server}/api/contents", token)[0] == 200
 
 
+def test_a_browser_without_the_token_sees_the_login_alone(server: str) -> None:
+    with Browser() as browser:
+        browser.open(f"{server}/lab")
+        browser.wait_for("!!document.querySelector('input[name=password]')", "no login")
+        assert browser.evaluate("location.pathname") == "/login"
+        assert browser.evaluate("document.querySelectorAll('#jp-main-dock-panel').length") == 0
+
+
 def test_a_notebook_has_a_client(server: str, token: str, stack: Podded, tmp_path: Path) -> None:
     cells = [
         {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "id": f"cell-{n}"}
@@ -123,7 +137,8 @@ def test_a_notebook_has_a_client(server: str, token: str, stack: Podded, tmp_pat
     picture = tmp_path / "jupyter.png"
     with Browser() as browser:
         browser.open(f"{server}/lab/tree/work.ipynb?reset&token={token}")
-        browser.wait_for("document.querySelectorAll('.jp-CodeCell').length == 2", "no notebook")
+        whole = f"document.querySelectorAll('.jp-CodeCell').length == {len(CELLS)}"
+        browser.wait_for(whole, "no notebook")
         idle = "!!document.querySelector('.jp-NotebookPanel-toolbar [data-status=\"idle\"]')"
         browser.wait_for(idle, "no kernel")
         # A page that is not done with its kernel goes to the next cell, and runs nothing.
@@ -138,6 +153,8 @@ def test_a_notebook_has_a_client(server: str, token: str, stack: Podded, tmp_pat
             ".map(each => each.textContent.replace(/\\s+/g, ' ')).join()"
         )
         browser.wait_for(f"{output}.includes('{TOTAL}')", "the sum is not there")
+        same = f"{[VERSION] * 3}"
+        browser.wait_for(f'{output}.includes("{same}")', "another environment in the notebook")
         shown = browser.wait_for(
             f"{output}.includes('Scheduler') && {output}", "no client is shown"
         )
