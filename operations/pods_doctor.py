@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from operations.kube import Api
     from operations.pods import Group, Pod, View
 
+# Of Kubernetes: what the objects are validated for, from this one on.
+OLDEST = (1, 30)
 RECENT = dt.timedelta(hours=1)
 LAST_LINES = 8
 # Of a large group not each log is read, and not each restart told.
@@ -43,6 +45,7 @@ def findings(outputs: Mapping[str, Any], view: View, api: Api) -> Iterator[tuple
         view: The cluster as it is now.
         api: Its API server.
     """
+    yield _server(api)
     yield from _scheduler(view)
     for group in view.all:
         yield from _group(group, view)
@@ -57,6 +60,16 @@ def findings(outputs: Mapping[str, Any], view: View, api: Api) -> Iterator[tuple
     yield _policies(outputs, view, api)
     yield report_checks.certificates(outputs)
     yield _way_in()
+
+
+def _server(api: Api) -> tuple[bool, str]:
+    said: str = api.get("asking for the version of Kubernetes", "/version")["gitVersion"]
+    # Such as v1.33.5-eks-113cf36 and v1.30.2+k3s1.
+    major, minor = map(int, re.findall(r"\d+", said)[:2])
+    if (major, minor) >= OLDEST:
+        return True, f"Kubernetes {said}"
+    oldest = ".".join(map(str, OLDEST))
+    return False, f"Kubernetes {said}: this is made for {oldest} and newer. Upgrade the cluster."
 
 
 def _scheduler(view: View) -> Iterator[tuple[bool, str]]:

@@ -64,6 +64,9 @@ class Kubernetes:
         refusals: Status and message of calls, by method and last word of their path.
         lingers: Plural names of what is told to go, and stays until `tidy`.
         calls: Methods and paths, in their order.
+        executed: Commands in pods.
+        endpoint: Where it is.
+        version: Of Kubernetes, as its server says it.
     """
 
     objects: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -75,6 +78,7 @@ class Kubernetes:
     calls: list[str] = field(default_factory=list)
     executed: list[list[str]] = field(default_factory=list)
     endpoint: str = ""
+    version: str = "v1.33.5-eks-113cf36"
 
     def put(
         self,

@@ -36,11 +36,14 @@ class OfKubernetes(Handler):
 
     def _do(self, method: str) -> None:
         address = urlsplit(self.path)
+        self.kubernetes.calls.append(f"{method} {address.path}")
+        if address.path == "/version":
+            self.answer(200, {"gitVersion": self.kubernetes.version})
+            return
         query = {key: values[0] for key, values in parse_qs(address.query).items()}
         path = _PATH.fullmatch(address.path)
         assert path, address.path
         where = path.groupdict()
-        self.kubernetes.calls.append(f"{method} {address.path}")
         if refusal := self.kubernetes.refusals.get((method, where["sub"] or where["plural"])):
             code, message = refusal
             self.answer(code, {"message": message})

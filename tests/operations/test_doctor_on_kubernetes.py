@@ -42,6 +42,7 @@ def test_doctor(project: Project, kubernetes: Kubernetes) -> None:
     assert errors == ""
     *lines, certificates, way_in = printed.splitlines()
     assert lines == [
+        "  ok  Kubernetes v1.33.5-eks-113cf36",
         "  ok  scheduler: answers, with 2 worker processes",
         "  ok  group scheduler: 1 of 1 pods ready, 1 registered",
         "  ok  group worker: 2 of 2 pods ready, 2 registered",
@@ -55,7 +56,17 @@ def test_doctor(project: Project, kubernetes: Kubernetes) -> None:
     ]
     assert certificates.startswith("  ok  certificates: 36")
     assert way_in == f"  ok  the way in, for `run`: {project.outside}/bin/kubectl"
-    assert len(kubernetes.calls) == 10
+    assert len(kubernetes.calls) == 11
+
+
+def test_doctor_of_an_old_kubernetes(project: Project, kubernetes: Kubernetes) -> None:
+    kubernetes.version = "v1.29.15+k3s1"
+    printed, _ = project.command("doctor", "dev", code=1)
+    line = "Kubernetes v1.29.15+k3s1: this is made for 1.30 and newer. Upgrade the cluster."
+    assert printed.startswith(f"  no  {line}\n")
+    kubernetes.version = "v1.30.0"
+    printed, _ = project.command("doctor", "dev")
+    assert printed.startswith("  ok  Kubernetes v1.30.0\n")
 
 
 @pytest.mark.parametrize(
