@@ -116,8 +116,9 @@ class Browser:
     def click(self, selector: str) -> None:
         """Click on the first thing of the page that a selector finds."""
         script = (
-            f"(() => {{const box = document.querySelector({json.dumps(selector)})"
-            ".getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]})()"
+            f"(() => {{const found = document.querySelector({json.dumps(selector)});"
+            "found.scrollIntoView({block: 'nearest'}); const box = found.getBoundingClientRect();"
+            "return [box.x + box.width / 2, box.y + box.height / 2]})()"
         )
         x, y = self.evaluate(script)
         for kind in ("mousePressed", "mouseReleased"):

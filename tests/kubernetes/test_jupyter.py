@@ -7,7 +7,6 @@ import contextlib
 import json
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,6 @@ def extra():
     "client",
 )
 TOTAL = sum(n * n for n in range(1000))
-NOTHING_RUNS = "document.querySelector('.jp-CodeCell .jp-InputPrompt').textContent == '[ ]:'"
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +104,13 @@ def ask(address: str, token: str | None, body: object = None) -> tuple[int, Any]
         return error.code, error.read().decode()
 
 
+def is_connected(server: str, token: str) -> bool:
+    """Return whether the one kernel has a page, and nothing to do."""
+    _, sessions = ask(f"{server}/api/sessions", token)
+    kernels = [session["kernel"] for session in sessions]
+    return [(each["connections"], each["execution_state"]) for each in kernels] == [(1, "idle")]
+
+
 def test_nobody_comes_in_without_the_token(server: str, token: str) -> None:
     for wrong in (None, "", "0" * len(token)):
         for path in ("api/contents", "api/kernels", "api/terminals"):
@@ -141,13 +146,11 @@ def test_a_notebook_has_a_client(server: str, token: str, stack: Podded, tmp_pat
         browser.wait_for(whole, "no notebook")
         idle = "!!document.querySelector('.jp-NotebookPanel-toolbar [data-status=\"idle\"]')"
         browser.wait_for(idle, "no kernel")
-        # A page that is not done with its kernel goes to the next cell, and runs nothing.
-        until = time.monotonic() + 60
-        while browser.evaluate(NOTHING_RUNS) and time.monotonic() < until:
-            browser.click(".jp-CodeCell .cm-content")
-            for _ in CELLS:
-                browser.press("Enter", shift=True)
-            time.sleep(2)
+        # A page that says so before it has a connection runs nothing, and asks for a kernel.
+        stack.until(lambda: is_connected(server, token), "the kernel has the page's connection")
+        browser.click(".jp-CodeCell .cm-content")
+        for _ in CELLS:
+            browser.press("Enter", shift=True)
         output = (
             "[...document.querySelectorAll('.jp-OutputArea-output')]"
             ".map(each => each.textContent.replace(/\\s+/g, ' ')).join()"
@@ -173,6 +176,26 @@ def test_the_dashboard_is_there_with_the_token_alone(
     assert ask(f"{server}/{path}", None)[0] == 302
     code, counts = ask(f"{server}/{path}", token)
     assert (code, counts["workers"]) == (200, 2)
+
+
+def test_plots_are_panels_of_the_page(server: str, token: str, stack: Podded) -> None:
+    """dask-labextension's, without an address to type in: live, by the same way and token."""
+    with Browser() as browser:
+        browser.open(f"{server}/lab?reset&token={token}")
+        tab = '[data-id="dask-dashboard-launcher"]'
+        # Until its last part is there, the page takes no click.
+        placed = f"['.jp-Launcher', '{tab}'].every(each => !!document.querySelector(each))"
+        browser.wait_for(placed, "no tab of Dask's")
+        browser.click(tab)
+        plot = 'button[value="Task Stream"]:not([disabled])'
+        browser.wait_for(f"!!document.querySelector('{plot}')", "no dashboard is known")
+        browser.click(plot)
+        page = "document.querySelector('.dask-DaskDashboard-widget iframe')"
+        # A document is there when it came by the web socket.
+        documents = f"{page}?.contentWindow?.Bokeh?.documents?.length"
+        assert browser.wait_for(documents, "no plot is drawn") == 1
+        where = f"/proxy/dask-jupyter-scheduler.{stack.namespace}.svc:8787/individual-task-stream"
+        assert browser.evaluate(f"{page}.contentWindow.location.pathname") == where
 
 
 def test_a_file_survives_its_pod(stack: Podded, token: str) -> None:
