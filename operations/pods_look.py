@@ -28,6 +28,8 @@ WORKERS = "dask-cluster/workers"
 MAX_WORKERS = "dask-cluster/max-workers"
 AUTOSCALER = "dask-cluster/autoscaler"
 CERTIFICATES = "/run/dask/certificates"
+# Of a scheduler that has half a CPU, and work. Of that, Dask gives its first attempt a fifth.
+REPORT_SECONDS = 20
 
 
 def look(outputs: Mapping[str, Any], api: Api) -> View:
@@ -178,7 +180,7 @@ def _report(outputs: Mapping[str, Any], api: Api, pods: Sequence[Pod]) -> dict[s
         f"{tls}__CLIENT__KEY": f"{CERTIFICATES}/key.pem",
     }
     words = ["env", *(f"{name}={value}" for name, value in variables.items())]
-    words += ["python", "-m", "dask_node.report"]
+    words += ["python", "-m", "dask_node.report", "--timeout", str(REPORT_SECONDS)]
     try:
         said = api.execute("asking the scheduler", outputs["namespace"], there[0].name, words)
         report: dict[str, Any] = json.loads(said)

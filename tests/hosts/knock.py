@@ -69,7 +69,7 @@ class Caller:
         else:
             security, scheme = Security(require_encryption=True, **self._security()), "tls"
         try:
-            with Client(f"{scheme}://{address}:{port}", security=security, timeout=3) as client:
+            with Client(f"{scheme}://{address}:{port}", security=security, timeout=15) as client:
                 return client.submit(sum, (1, 2), pure=False).result(60)
         except (OSError, TypeError):
             # Dask itself does not speak TLS without a certificate: a type error.

@@ -109,7 +109,12 @@ class Place:
                 for line in Path("/proc/self/mountinfo").read_text().splitlines()
                 if str(run) in line or str(self.folder) in line
             ],
-            "cgroups": sorted(map(str, Path("/sys/fs/cgroup").glob(f"**/{run.name}"))),
+            # Others come and go meanwhile, which `glob` does not bear.
+            "cgroups": sorted(
+                folder
+                for folder, _, _ in os.walk("/sys/fs/cgroup")
+                if Path(folder).name == run.name
+            ),
             "processes": [
                 words
                 for folder in Path("/proc").glob("[0-9]*")

@@ -43,6 +43,7 @@ finished = client.map(counted, range({tasks}), pure=False)
 wait(finished)
 print("full", flush=True)
 input()
+client.wait_for_workers({workers}, timeout=240)  # a host is up before its worker has registered
 values = client.gather(scattered), client.gather(finished)
 ran = Counter(number for _, number in client.get_events("ran"))
 info = client.scheduler_info(n_workers=-1)["workers"].values()

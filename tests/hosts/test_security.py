@@ -45,6 +45,8 @@ def dev(hosted: Callable[[str], Hosted]) -> Hosted:
     stack = hosted("dev")
     stack.take_committed()
     stack.up()
+    # It waits for the first worker alone.
+    stack.until(lambda: len(stack.hosts("worker", state="up")) == 2, "both have booted")
     return stack
 
 

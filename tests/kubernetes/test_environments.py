@@ -62,7 +62,8 @@ def other(stack: Podded) -> dict[str, Any]:
 
 def test_a_client_of_another_environment_is_refused(stack: Podded, tmp_path: Path) -> None:
     check_refused(stack.beside, COMPUTE, tmp_path)
-    assert stack.python(COMPUTE) == sorted(stack.settled(WORKERS))
+    names = sorted(stack.settled(WORKERS))
+    assert stack.python(COMPUTE) == names
 
 
 def test_a_new_environment_replaces_all_of_them(stack: Podded) -> None:
@@ -109,7 +110,7 @@ def test_workers_of_another_environment(stack: Podded, other: dict[str, Any]) ->
 
 def test_an_image_of_another_environment(stack: Podded, other: dict[str, Any]) -> None:
     """A user's own image, that holds something else than this checkout makes."""
-    stack.edit(imageRepository=None, image=other["image"], startTimeout="60 s")
+    stack.edit(imageRepository=None, image=other["image"])
     said = stack.up(code=None)
     assert said.code == 1, said.text
     assert other["environment"] in said.text

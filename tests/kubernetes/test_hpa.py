@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kubernetes.podded import kubectl
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.kubernetes.podded import Podded
     from tests.running import Load
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1200)
 
 BURN = """
 import time
@@ -26,7 +24,7 @@ def burn(n):
         pass
 with Client() as client:
     print("burning", flush=True)
-    client.gather(client.map(burn, range(400), pure=False))
+    client.gather(client.map(burn, range(4000), pure=False))
 """
 
 
@@ -43,9 +41,6 @@ def test_it_is_there_and_has_metrics(stack: Podded) -> None:
     spec = found["spec"]
     assert spec["scaleTargetRef"]["name"] == "dask-hpa-worker"
     assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 3)
-    answers = kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes")
-    assert answers.code == 0, f"no metrics-server runs: {answers.text}"
-    assert json.loads(answers.text)["items"]
 
     def measured() -> bool:
         (now,) = stack.objects("horizontalpodautoscalers")
@@ -59,7 +54,8 @@ def test_it_is_there_and_has_metrics(stack: Podded) -> None:
 def test_load_brings_more_pods(stack: Podded) -> None:
     with stack.beside("python", "-u", "-c", BURN) as client:
         client.wait_for("burning")
-        stack.until(lambda: stack.replicas() == 3, "three workers are asked for")
+        # On a busy machine it takes long until they had the CPU that they ask for.
+        stack.until(lambda: stack.replicas() == 3, "three workers are asked for", 600)
         stack.settled(3)
         # The number is not ours: neither `up` nor the scaler touches it.
         assert stack.up().changed == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import socket
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -59,17 +59,18 @@ def token(stack: Podded) -> str:
 @contextlib.contextmanager
 def forwarded(stack: Podded) -> Iterator[str]:
     """Yield where the notebook server is on this machine, by `kubectl port-forward`."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
     running = cluster.find()
     assert running is not None
     where = ("--kubeconfig", str(running.kubeconfig), "--namespace", stack.namespace)
-    words = ("port-forward", "service/dask-jupyter-jupyter", f"{port}:8888")
+    words = ("port-forward", "service/dask-jupyter-jupyter", ":8888")
     with subprocess.Popen(["kubectl", *where, *words], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert b"Forwarding" in process.stdout.readline()
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            said = re.match(rb"Forwarding from (127\.0\.0\.1:\d+) ", process.stdout.readline())
+            assert said is not None
+            yield f"http://{said[1].decode()}"
+        finally:
+            process.terminate()
 
 
 @pytest.fixture

@@ -352,13 +352,13 @@ def test_an_object_of_another_is_not_taken(world: Declared) -> None:
 
 
 def test_pods_that_do_not_start_are_named(world: Declared) -> None:
-    waiting = {"custom_timeouts": {"create": "3s", "update": "3s"}}
+    waiting = {"custom_timeouts": {"create": "15s", "update": "15s"}}
     container = {"resources": HUGE}
     web = world.deployment("web", replicas=1, container=container, options=waiting)
     world.write(space=world.namespaced(), web=web)
     run = world.run("up")
     assert not run.ok
-    assert "web is not ready after 3 s" in run.messages
+    assert "web is not ready after 15 s" in run.messages
     assert f"[Pod {world.namespace}/web-" in run.messages
     assert "nodes are available" in run.messages or "no nodes available" in run.messages
     # It is recorded, so the next run goes on from there and finds it as it is to be.

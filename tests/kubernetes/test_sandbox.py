@@ -42,7 +42,7 @@ BASE = "python:3.11-slim-bookworm"
 REPOSITORY = "registry.test/me/base"
 # A port that somebody of this machine may have.
 SECOND = "localhost:5001/me/base"
-WAIT_SECONDS = 120
+WAIT_SECONDS = 300
 FAKES = 4
 SERVER = """
 apiVersion: apps/v1
@@ -267,7 +267,7 @@ def test_logs_and_forwarded_ports(web: str) -> None:
             assert eventually(lambda: fetched(f"http://127.0.0.1:{port}/?marked")) == 200
         finally:
             forward.terminate()
-    assert "marked" in kubectl("logs", web)
+    eventually(lambda: "marked" in kubectl("logs", web))
 
 
 def test_metrics_appear(web: str) -> None:
@@ -282,7 +282,8 @@ def test_a_claim_gets_an_empty_volume_that_its_user_may_write(running: Running) 
         kubectl("apply", "--filename=-", data=HOME)
         kubectl("wait", "pod/home", "--for=condition=Ready", f"--timeout={WAIT_SECONDS}s")
         assert kubectl("logs", "home") == ""
-        assert kubectl("exec", "home", "--", "cat", "/home/file") == "kept\n"
+        # A pod is ready when it runs, and then it writes.
+        eventually(lambda: kubectl("exec", "home", "--", "cat", "/home/file") == "kept\n")
         kubectl("delete", "--filename=-", data=HOME)
 
 
@@ -321,8 +322,8 @@ def test_pods_that_are_none(running: Running) -> None:  # noqa: ARG001
 
 def test_a_second_claim_keeps_it(running: Running, sandbox: Sandbox) -> None:
     assert sandbox.start("other") == running
-    volumes = json.loads(kubectl("get", "persistentvolumes", "--output=json"))["items"]
-    assert {volume["status"]["phase"] for volume in volumes} == {"Available"}
+    path = "--output=jsonpath={.items[*].status.phase}"
+    eventually(lambda: set(kubectl("get", "persistentvolumes", path).split()) == {"Available"})
     sandbox.release("other")
     assert cluster.find(PLACE) == running
 

@@ -79,7 +79,7 @@ def test_status(project: Project, kubernetes: Kubernetes) -> None:
         "  2 workers, 2 processes, 2 threads, 2.00 GiB of memory"
     )
     (words,) = kubernetes.executed
-    assert words[-3:] == ["python", "-m", "dask_node.report"]
+    assert words[-5:] == ["python", "-m", "dask_node.report", "--timeout", "20"]
     assert "DASK_SCHEDULER_ADDRESS=tls://127.0.0.1:8786" in words
     assert "secrets" not in " ".join(kubernetes.calls)
 
