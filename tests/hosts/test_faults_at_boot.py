@@ -95,6 +95,11 @@ class Broken:
         )
         return str(found)
 
+    def ends(self) -> bool:
+        """Return whether the group ends all that it has; else it would take one back."""
+        states = [each["LifecycleState"] for each in self.stack.group("worker")["Instances"]]
+        return all(state.startswith("Terminat") for state in states)
+
     def launched(self) -> int:
         """Return how many hosts of the workers' group there were."""
         rows = self.stack.sandbox("GET", "hosts")["hosts"]
@@ -121,6 +126,7 @@ def broken(stack: Hosted) -> Iterator[Broken]:
     stack.edit(workers=0, startTimeout=PATIENT)
     stack.up()
     assert broken.suspended() == RESUMED
+    stack.until(broken.ends, "the workers end")
 
 
 def spoil(stack: Hosted, **how: Any) -> None:  # noqa: ANN401
