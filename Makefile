@@ -55,11 +55,12 @@ test-local: .venv/.dev ## clusters of real processes: whole lives, kills, faults
 test-sandbox: .venv/.dev ## rehearsals: whole lives of stacks, kills, faults, each resource type
 	@$(BIN)/pytest -n 3 --dist worksteal tests/sandbox
 
-# The first one alone on the machine, which it compares with what it was before.
+# Alone is what compares the machine with before.
+HOSTS_ALONE := $(patsubst %,tests/hosts/test_%.py,ten ground)
 test-hosts: .venv/.dev ## clusters on real hosts; root and Docker; INSTALL=1 installs what is missing
 	@$(BIN)/python -m sandbox.hosts $(if $(INSTALL),--install)
-	@$(BIN)/pytest tests/hosts/test_ten.py
-	@$(BIN)/pytest -n 2 --dist loadfile tests/hosts --ignore=tests/hosts/test_ten.py
+	@$(BIN)/pytest $(HOSTS_ALONE)
+	@$(BIN)/pytest -n 2 --dist loadfile tests/hosts $(addprefix --ignore=,$(HOSTS_ALONE))
 
 # Alone is what compares the machine with before, and what closes nodes to all pods.
 KUBERNETES_ALONE := $(patsubst %,tests/kubernetes/test_%.py,cluster drain thousand)
