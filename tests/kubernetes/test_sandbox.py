@@ -316,7 +316,7 @@ def test_pods_that_are_none(running: Running) -> None:  # noqa: ARG001
         )
         kubectl("delete", "deployment/many", "--wait=false")
         # It was never promised watches that this etcd cannot do: it would not see its own leases.
-        assert "watch ended with error" not in (PLACE.run / "logs" / "kwok.log").read_text()
+        assert "watch ended with error" not in (PLACE.logs / "kwok.log").read_text()
     finally:
         kwok.stop(place=PLACE)
     assert kubectl("get", "nodes", "--output=name").count("node/") == len(NODES)
