@@ -70,10 +70,10 @@ def main() -> int:
         sys.stderr.write(f"{REASON}{error}\n")
         return CANNOT
     except SystemExit:
-        # To take a whole account apart in memory, thing by thing, can take seconds.
-        logging.shutdown()
-        os._exit(0)
-    return 0
+        pass  # told before it served
+    # To take a whole account apart in memory, thing by thing, can take seconds.
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":

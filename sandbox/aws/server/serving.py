@@ -3,11 +3,13 @@
 import json
 import logging
 import os
+import signal
+import threading
 from pathlib import Path
 
 import psutil
 from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from sandbox.aws.guests import Guests
 from sandbox.aws.server import control, repairs
@@ -26,7 +28,7 @@ def serve(
     instances: Instances,
     cache: Path | None,
 ) -> None:
-    """Serve until this thread is told to exit.
+    """Serve until SIGTERM; before it serves, an exception of the signal's handler ends it.
 
     Args:
         folder: Gets ``server.json``, readable for its owner alone, as long as this answers.
@@ -56,6 +58,7 @@ def serve(
         elif instances == "hosts" and cache is not None:
             hosts = _start_hosts(folder, cache, application)
         _write(file, server.server_port)
+        _end_by_signal(server)
         server.serve_forever(poll_interval=0.05)
     finally:
         file.unlink(missing_ok=True)
@@ -63,6 +66,22 @@ def serve(
         if hosts is not None:
             hosts.end()
         server.server_close()
+
+
+def _end_by_signal(server: BaseWSGIServer) -> None:
+    """Have SIGTERM end the loop of a server.
+
+    What its handler raised could be lost: the interpreter ignores exceptions in the callbacks of
+    weak references, of which each request's thread has one. Nor may it wait for a lock.
+    """
+    reads, writes = os.pipe()
+
+    def end() -> None:
+        os.read(reads, 1)
+        server.shutdown()
+
+    threading.Thread(target=end, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(writes, b"."))
 
 
 def _start_guests(endpoint: str, speed: float) -> None:
