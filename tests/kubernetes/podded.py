@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -295,3 +296,11 @@ def processes(pod: dict[str, Any]) -> list[int]:
             if f"pod{pod['metadata']['uid']}" in groups and each.info["name"].startswith("python"):
                 found.append(each.pid)
     return found
+
+
+def kill(pod: dict[str, Any]) -> None:
+    """Kill all processes of a pod's container, at once."""
+    for pid in processes(pod):
+        # With the first one the container may end, and with that the others.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

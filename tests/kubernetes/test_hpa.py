@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kubernetes.podded import kubectl
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,6 +43,12 @@ def test_it_is_there_and_has_metrics(stack: Podded) -> None:
     spec = found["spec"]
     assert spec["scaleTargetRef"]["name"] == "dask-hpa-worker"
     assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 3)
+
+    def known() -> bool:
+        answers = kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes")
+        return answers.code == 0 and bool(json.loads(answers.text)["items"])
+
+    stack.until(known, "a metrics-server that knows the nodes")
 
     def measured() -> bool:
         (now,) = stack.objects("horizontalpodautoscalers")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kubernetes.podded import processes
+from tests.kubernetes.podded import kill
 from tests.running import children
 
 if TYPE_CHECKING:
@@ -100,10 +99,7 @@ def test_the_schedulers_pod_goes(stack: Podded, how: str) -> None:
     if how == "deleted":
         stack.kubectl("delete", "pod", pod, "--wait=true")
     else:
-        for pid in processes(before):
-            # With the first one its container may end, and with that the others.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill(before)
 
     def another() -> bool:
         statuses = [

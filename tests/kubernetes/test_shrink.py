@@ -5,15 +5,12 @@ One cluster for all of them, one after the other; each begins when the group is 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kubernetes.podded import processes, ready_since
+from tests.kubernetes.podded import kill, ready_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,10 +93,7 @@ def test_processes_that_are_killed(stack: Podded, load: Callable[..., Load]) -> 
     names = stack.names()
     load_ = load(2, keys=0)
     one, _ = sorted(stack.pods(), key=lambda pod: str(pod["metadata"]["name"]))
-    for pid in processes(one):
-        # With the first one its container may end, and with that the others.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    kill(one)
 
     def restarts() -> list[int]:
         return sorted(pod["status"]["containerStatuses"][0]["restartCount"] for pod in stack.pods())
