@@ -4,6 +4,9 @@ Everything in it hangs on its first process: when that ends, however, the kernel
 and with the last of them their networks, firewall rules and mounts are gone. So nothing on this
 machine changes but a network interface, cgroups and a folder.
 
+Each node has a network of its own in it, with one wire to the control plane's; all others are
+reached through that one, which alone has a wire to this machine.
+
 It reaches the world through slirp4netns, a process of this machine that makes ordinary connections
 for it: the machine forwards and translates nothing, and nobody outside can reach in.
 """
@@ -11,7 +14,6 @@ for it: the machine forwards and translates nothing, and nobody outside can reac
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -19,10 +21,19 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.kubernetes.errors import KubernetesError
-from sandbox.kubernetes.places import API_PORT, NODES, Addresses, Place
+from sandbox.kubernetes.places import (
+    API_PORT,
+    NODES,
+    REGISTRY_NAME,
+    REGISTRY_PORT,
+    Addresses,
+    Place,
+)
 from sandbox.machine import leftovers
 from sandbox.machine.programs import program, spawn
 
+# Where `ip netns` puts its names; the box has a /run of its own.
+_NETWORKS: Final = "/run/netns"
 START_SECONDS: Final = 30.0
 END_SECONDS: Final = 30.0
 # What a kubelet wants to have set, and sets itself: in the box it writes to files that look like
@@ -75,8 +86,10 @@ class Box:
         ]
         spawn(unshare, place.log("box"))
         pid = self._appears()
-        self._furnish(pid, cache)
+        self._furnish(cache)
         self._connect(pid, addresses)
+        for node in NODES:
+            self._connect_node(node, addresses)
         return self._open_outward(pid, addresses)
 
     @property
@@ -84,19 +97,22 @@ class Box:
         """Whether what connects for it runs."""
         return bool(leftovers.processes("slirp4netns", self._api_argument))
 
-    def spawn(self, name: str, command: list[str]) -> tuple[int, tuple[str, ...]]:
+    def spawn(
+        self, name: str, command: list[str], *, node: str | None = None
+    ) -> tuple[int, tuple[str, ...]]:
         """Start a program in it.
 
         Args:
             name: Of its log.
             command: The program and its arguments.
+            node: In whose network; none for the control plane's.
 
         Returns:
             A child of this process that ends with the program; and the program's command line,
             which it has a moment later.
         """
         whole = [program(command[0]) or command[0], *command[1:]]
-        return spawn([*self._enter(), *whole], self._place.log(name)), tuple(whole)
+        return spawn([*self._enter(node), *whole], self._place.log(name)), tuple(whole)
 
     def call(self, *command: str, data: str | None = None) -> str:
         """Run a command in it and return what it printed.
@@ -142,14 +158,14 @@ class Box:
     def _api_argument(self) -> str:
         return f"--api-socket={self._place.run / 'slirp.sock'}"
 
-    def _enter(self) -> list[str]:
+    def _enter(self, node: str | None = None) -> list[str]:
         pid = self.pid
         if pid is None:
             raise KubernetesError("the Kubernetes of this machine does not run")
+        network = f"--net=/proc/{pid}/root{_NETWORKS}/{node}" if node else "--net"
         return [
             program("nsenter") or "nsenter",
-            f"--target={pid}",
-            *("--net", "--mount", "--pid", "--wd=/", "--"),
+            *(f"--target={pid}", network, "--mount", "--pid", "--wd=/", "--"),
         ]
 
     def _appears(self) -> int:
@@ -164,37 +180,55 @@ class Box:
     def _write_files(self, addresses: Addresses) -> None:
         run = self._place.run
         (run / "resolv.conf").write_text(f"nameserver {addresses.nameserver}\n")
-        shutil.copyfile("/etc/hosts", run / "hosts")
+        hosts = Path("/etc/hosts").read_text()
+        (run / "hosts").write_text(f"{hosts}\n{addresses.control} {REGISTRY_NAME}\n")
         for name, value in _KUBELET_WANTS.items():
             path = run / "sysctl" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{value}\n")
 
-    def _furnish(self, pid: int, cache: Path) -> None:
+    def _furnish(self, cache: Path) -> None:
         """Give it mounts of its own."""
         script = Path(__file__).with_name("furnish.sh").read_text()
-        enter = [
-            program("nsenter") or "nsenter",
-            *(f"--target={pid}", "--net", "--mount", "--pid", "--wd=/", "--"),
-        ]
-        _call([*enter, "sh", "-seu", str(self._place.run), str(cache)], script)
+        self.call("sh", "-seu", str(self._place.run), str(cache), data=script)
 
     def _connect(self, pid: int, addresses: Addresses) -> None:
         """Lay the wire between this machine and the box."""
-        ip = program("ip") or "ip"
-        wire, link = self._place.wire, addresses.link
+        ip, wire = program("ip") or "ip", self._place.wire
+        machine, control = addresses.machine, addresses.control
         _call([ip, "link", "add", wire, "type", "veth", "peer", "name", "wire", "netns", str(pid)])
-        _call([ip, "address", "add", f"{addresses.machine}/{link.prefixlen}", "dev", wire])
+        _call([ip, "address", "add", str(machine), "peer", str(control), "dev", wire])
         _call([ip, "link", "set", wire, "up"])
-        _call([ip, "route", "add", str(addresses.block), "via", str(addresses.control)])
-        lines = [
-            f"address add {each}/{link.prefixlen} dev wire"
-            for each in (addresses.control, *map(addresses.node, NODES))
-        ]
-        batch = ["link set lo up", *lines, "link set wire up"]
-        self.call("ip", "-batch", "-", data="\n".join(batch))
+        _call([ip, "route", "add", str(addresses.block), "via", str(control)])
+        self._ip(
+            "link set lo up",
+            f"address add {control} peer {machine} dev wire",
+            "link set wire up",
+        )
         self.call("sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.call("nft", "-f", "-", data=_rules(addresses))
+
+    def _connect_node(self, node: str, addresses: Addresses) -> None:
+        """Make the network of a node, and lay its wire; at the other end it has the node's name."""
+        control, address = addresses.control, addresses.node(node)
+        self._ip(
+            f"netns add {node}",
+            f"link add {node} type veth peer name wire netns {node}",
+            f"address add {control} peer {address} dev {node}",
+            f"link set {node} up",
+        )
+        self._ip(
+            "link set lo up",
+            f"address add {address} peer {control} dev wire",
+            "link set wire up",
+            f"route add default via {control}",
+            node=node,
+        )
+        self._ip(f"route add {addresses.node_pods(node)} via {address}")
+
+    def _ip(self, *lines: str, node: str | None = None) -> None:
+        where = ["-netns", node] if node else []
+        self.call("ip", *where, "-batch", "-", data="\n".join(lines))
 
     def _open_outward(self, pid: int, addresses: Addresses) -> int:
         """Start what connects for the box, and return the port that it keeps open for the API."""
@@ -246,7 +280,7 @@ table ip dask {{
   }}
   chain registry {{
     type nat hook output priority -100; policy accept
-    ip daddr 127.0.0.1 tcp dport @registries redirect to :5000
+    ip daddr 127.0.0.1 tcp dport @registries redirect to :{REGISTRY_PORT}
   }}
   chain out {{
     type nat hook postrouting priority srcnat; policy accept

@@ -11,7 +11,6 @@ from sandbox.kubernetes.places import (
     API_PORT,
     ETCD,
     METRICS_PORT,
-    NODES,
     Addresses,
     Place,
 )
@@ -29,10 +28,12 @@ class Program:
     Attributes:
         name: Of its log.
         command: The program and its arguments.
+        node: In whose network it runs; none for the control plane's.
     """
 
     name: str
     command: tuple[str, ...]
+    node: str | None = None
 
 
 class ControlPlane:
@@ -172,28 +173,6 @@ class ControlPlane:
                 "--bind-address=127.0.0.1",
                 "--kube-api-qps=300",
                 "--kube-api-burst=500",
-            ),
-        )
-
-    def proxy(self) -> Program:
-        """Return what makes the addresses of Services; both nodes are in one network namespace."""
-        name = "kube-proxy"
-        return Program(
-            name,
-            (
-                str(self._binaries / name),
-                f"--kubeconfig={self._config(name, f'system:{name}')}",
-                f"--hostname-override={NODES[0]}",
-                "--proxy-mode=nftables",
-                f"--cluster-cidr={self._addresses.pods}",
-                f"--nodeport-addresses={self._addresses.link}",
-                "--healthz-bind-address=127.0.0.1:10256",
-                "--metrics-bind-address=127.0.0.1:10249",
-                # Settings of the whole machine.
-                "--conntrack-max-per-core=0",
-                "--conntrack-tcp-timeout-established=0",
-                "--conntrack-tcp-timeout-close-wait=0",
-                "--oom-score-adj=0",
             ),
         )
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from sandbox.kubernetes.control_plane import Program
 from sandbox.kubernetes.errors import KubernetesError
-from sandbox.kubernetes.nodes import MIRROR
-from sandbox.kubernetes.places import REGISTRY, Addresses, Place
+from sandbox.kubernetes.places import REGISTRY, REGISTRY_NAME, REGISTRY_PORT, Addresses, Place
 from sandbox.machine.docker import Docker
 
 if TYPE_CHECKING:
@@ -28,6 +27,12 @@ if TYPE_CHECKING:
     from sandbox.kubernetes.box import Box
 
 START_SECONDS: Final = 60.0
+MIRROR: Final = f"""\
+server = "http://{REGISTRY_NAME}:{REGISTRY_PORT}"
+[host."http://{REGISTRY_NAME}:{REGISTRY_PORT}"]
+capabilities = ["pull", "resolve"]
+"""
+"""What a containerd reads of a host whose images are in our own registry."""
 _PAUSE: Final = f"{REGISTRY}/pause"
 _HTTP: Final = 80
 # For so long a program of Go's, as the engine is, believes what it read of a hosts file
@@ -114,17 +119,17 @@ class Images:
                 "filesystem": {"rootdirectory": str(self._place.cache / "registry")},
                 "delete": {"enabled": True},
             },
-            "http": {"addr": REGISTRY},
+            "http": {"addr": f":{REGISTRY_PORT}"},
         }
         file.write_text(json.dumps(settings))
+        self._lead(REGISTRY)
         return Program("registry", ("docker-registry", "serve", str(file)))
 
     def answer_for(self, box: Box, repositories: Collection[str]) -> None:
         """Make the registry answer for the hosts of repositories, now and until the box ends."""
         named = False
         for host in {Host.of(repository) for repository in repositories}:
-            folder = self._place.run / "registries" / host.text
-            if folder.exists():
+            if self._folder(host.text).exists():
                 continue
             if host.name not in ("localhost", "127.0.0.1"):
                 # In place: it is mounted.
@@ -132,12 +137,20 @@ class Images:
                     file.write(f"127.0.0.1 {host.name}\n")
                 named = True
             port = host.port or _HTTP
-            if f"127.0.0.1:{port}" != REGISTRY:
+            if port != REGISTRY_PORT:
                 box.call("nft", "add", "element", "ip", "dask", "registries", f"{{ {port} }}")
-            folder.mkdir(parents=True)
-            (folder / "hosts.toml").write_text(MIRROR)
+            self._lead(host.text)
         if named:
             time.sleep(_BELIEVED_SECONDS)
+
+    def _folder(self, host: str) -> Path:
+        return self._place.run / "registries" / host
+
+    def _lead(self, host: str) -> None:
+        """Lead the nodes to our own registry for the images of a host."""
+        folder = self._folder(host)
+        folder.mkdir(parents=True)
+        (folder / "hosts.toml").write_text(MIRROR)
 
     def wait(self) -> None:
         """Wait until the engine answers.

@@ -1,4 +1,7 @@
-"""The nodes: a kubelet and a containerd each, with folders, sockets and cgroups of their own."""
+"""The nodes: a kubelet, a containerd and a kube-proxy each.
+
+They have networks, folders, sockets and cgroups of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.kubernetes.control_plane import Program
-from sandbox.kubernetes.places import API_PORT, REGISTRY, Addresses, Place
+from sandbox.kubernetes.places import API_PORT, Addresses, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,12 +18,6 @@ if TYPE_CHECKING:
 
 # From `containernetworking-plugins`.
 CNI: Final = "/usr/lib/cni"
-MIRROR: Final = f"""\
-server = "http://{REGISTRY}"
-[host."http://{REGISTRY}"]
-capabilities = ["pull", "resolve"]
-"""
-"""What a containerd reads of a host whose images are in our own registry."""
 
 
 class Node:
@@ -59,7 +56,7 @@ class Node:
         (self._folder / "cni" / "10-bridge.conflist").write_text(json.dumps(self._cni()))
         file = self._folder / "containerd.toml"
         file.write_text(self._containerd_settings())
-        return Program(f"containerd-{self.name}", ("containerd", f"--config={file}"))
+        return Program(f"containerd-{self.name}", ("containerd", f"--config={file}"), self.name)
 
     def kubelet(self, authority: Authority) -> Program:
         """Write what its kubelet reads, and return it.
@@ -88,12 +85,42 @@ class Node:
                 f"--root-dir={self._state / 'kubelet'}",
                 f"--cert-dir={self._folder / 'pki'}",
             ),
+            self.name,
+        )
+
+    def proxy(self, authority: Authority) -> Program:
+        """Return what makes the addresses of Services, and the ports of the node.
+
+        Args:
+            authority: Signs for it.
+        """
+        name, user = "kube-proxy", "system:kube-proxy"
+        server = f"https://{self._addresses.control}:{API_PORT}"
+        config = authority.kubeconfig(self._folder / f"{name}-{self.name}.kubeconfig", server, user)
+        return Program(
+            f"{name}-{self.name}",
+            (
+                str(self._place.binaries / name),
+                f"--kubeconfig={config}",
+                f"--hostname-override={self.name}",
+                "--proxy-mode=nftables",
+                f"--cluster-cidr={self._addresses.pods}",
+                f"--nodeport-addresses={self._address}/32",
+                "--healthz-bind-address=127.0.0.1:10256",
+                "--metrics-bind-address=127.0.0.1:10249",
+                # Settings of the whole machine.
+                "--conntrack-max-per-core=0",
+                "--conntrack-tcp-timeout-established=0",
+                "--conntrack-tcp-timeout-close-wait=0",
+                "--oom-score-adj=0",
+            ),
+            self.name,
         )
 
     def _cni(self) -> dict[str, Any]:
         bridge = {
             "type": "bridge",
-            "bridge": self.name,
+            "bridge": "pods",
             "isGateway": True,
             "hairpinMode": True,
             "ipam": {

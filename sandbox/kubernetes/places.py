@@ -15,7 +15,10 @@ CONTEXT: Final = "dask-rehearsal"
 BLOCKS: Final = tuple(IPv4Network(f"172.{n}.0.0/16") for n in (30, 29, 28, 27, 26, 25))
 API_PORT: Final = 6443
 ETCD: Final = "http://127.0.0.1:2379"
-REGISTRY: Final = "127.0.0.1:5000"
+# As the engine and names of images have it; and as nodes, whose networks are others, reach it.
+REGISTRY_PORT: Final = 5000
+REGISTRY: Final = f"127.0.0.1:{REGISTRY_PORT}"
+REGISTRY_NAME: Final = "registry.rehearsal"
 METRICS_PORT: Final = 4443
 
 

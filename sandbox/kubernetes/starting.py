@@ -123,9 +123,9 @@ class _Start:
         self._wait("the API server", api.answers)
         for each in (
             *(node.kubelet(self._authority) for node in nodes),
+            *(node.proxy(self._authority) for node in nodes),
             self._plane.controllers(),
             self._plane.scheduler(),
-            self._plane.proxy(),
         ):
             self._spawn(each)
         objects.create(api, self._place, self._addresses)
@@ -137,7 +137,7 @@ class _Start:
         (self._place.run / "programs.json").write_text(json.dumps(sorted(commands)))
 
     def _spawn(self, each: Program) -> None:
-        self._started[each.name] = self._box.spawn(each.name, list(each.command))
+        self._started[each.name] = self._box.spawn(each.name, list(each.command), node=each.node)
 
     def _wait(self, what: str, done: Callable[[], bool]) -> None:
         """Wait for something.

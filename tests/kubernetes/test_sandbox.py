@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -73,6 +74,16 @@ apiVersion: v1
 kind: Service
 metadata: {name: web}
 spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8000}]}
+"""
+LOCAL = """
+apiVersion: v1
+kind: Service
+metadata: {name: local}
+spec:
+  type: NodePort
+  externalTrafficPolicy: Local
+  selector: {app: web, chosen: "yes"}
+  ports: [{port: 80, targetPort: 8000}]
 """
 HOME = """
 apiVersion: v1
@@ -191,6 +202,14 @@ def eventually(look: Callable[[], T]) -> T:
         time.sleep(0.5)
 
 
+def unreached(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), 3).close()
+    except TimeoutError:
+        return True
+    return False
+
+
 def fetched(address: str) -> int:
     with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310
         return int(answer.status)
@@ -240,7 +259,38 @@ def test_this_machine_reaches_pods_and_ports_of_nodes(web: str) -> None:
     port = kubectl("get", "service", "web", "--output=jsonpath={.spec.ports[0].nodePort}")
     nodes = json.loads(kubectl("get", "nodes", "--output=json"))["items"]
     for node in nodes:
-        assert fetched(f"http://{node['status']['addresses'][0]['address']}:{port}") == 200
+        host = node["status"]["addresses"][0]["address"]
+        # A node's rules come a moment after the pods.
+        assert eventually(partial(fetched, f"http://{host}:{port}")) == 200
+
+
+def test_a_local_port_is_that_of_the_pods_node(running: Running, web: str) -> None:  # noqa: ARG001
+    """Whichever node that is: each knows its own pods."""
+    pods = json.loads(kubectl("get", "pods", "--selector=app=web", "--output=json"))["items"]
+    hosts = {pod["metadata"]["name"]: pod["status"]["hostIP"] for pod in pods}
+    assert len({*hosts.values()}) == len(NODES)
+    kubectl("apply", "--filename=-", data=LOCAL)
+    try:
+        port = kubectl("get", "service", "local", "--output=jsonpath={.spec.ports[0].nodePort}")
+        for name, host in hosts.items():
+            kubectl("label", "pods", "--selector=chosen", "chosen-")
+            kubectl("label", "pod", name, "chosen=yes")
+            (other,) = {*hosts.values()} - {host}
+            assert eventually(partial(fetched, f"http://{host}:{port}")) == 200
+            eventually(partial(unreached, other, int(port)))
+    finally:
+        kubectl("delete", "--filename=-", data=LOCAL)
+        kubectl("label", "pods", "--selector=chosen", "chosen-")
+
+
+def test_pods_of_both_nodes_reach_each_other(running: Running, web: str) -> None:  # noqa: ARG001
+    pods = json.loads(kubectl("get", "pods", "--selector=app=web", "--output=json"))["items"]
+    script = "import sys, urllib.request as web; print(web.urlopen(sys.argv[1], timeout=5).status)"
+    for pod in pods:
+        address = f"http://{pod['status']['podIP']}:8000"
+        for one in pods:
+            name = one["metadata"]["name"]
+            assert kubectl("exec", name, "--", "python", "-c", script, address) == "200\n"
 
 
 def test_nobody_else_gets_in(web: str) -> None:

@@ -17,8 +17,8 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from sandbox.kubernetes import cgroups, cluster, lacks, objects, starting
 from sandbox.kubernetes.certificates import Authority
 from sandbox.kubernetes.errors import KubernetesError
-from sandbox.kubernetes.images import Host
-from sandbox.kubernetes.nodes import MIRROR, Node
+from sandbox.kubernetes.images import MIRROR, Host
+from sandbox.kubernetes.nodes import Node
 from sandbox.kubernetes.places import BLOCKS, NODES, Addresses, Place
 from sandbox.machine import programs
 
@@ -153,7 +153,7 @@ def test_what_a_node_reads(tmp_path: Path) -> None:
     kubelet = json.loads(_read(command[1]))
     assert kubelet["cgroupRoot"] == f"/{place.cgroup}/node-b"
     assert kubelet["authentication"]["anonymous"] == {"enabled": False}
-    assert tomllib.loads(MIRROR)["host"]["http://127.0.0.1:5000"]["capabilities"] == [
+    assert tomllib.loads(MIRROR)["host"]["http://registry.rehearsal:5000"]["capabilities"] == [
         "pull",
         "resolve",
     ]
