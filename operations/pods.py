@@ -47,6 +47,14 @@ class Pod:
     ended_at: str | None = None
 
     @property
+    def over(self) -> bool:
+        """Whether it has ended for good, as one that was evicted, or whose node was shut down.
+
+        Kubernetes keeps such pods for a long time, beside the ones that took their places.
+        """
+        return self.phase in ("Failed", "Succeeded")
+
+    @property
     def goes(self) -> bool:
         """Whether nobody minds what becomes of it: it ends, or another one takes its place."""
         return self.ending or self.replaced
@@ -54,11 +62,12 @@ class Pod:
     def is_starting(self, now: dt.datetime) -> bool:
         """Say whether it is not ready yet, and need not be."""
         age = now - dt.datetime.fromisoformat(self.created)
-        return not (self.ready or self.goes or self.broken) and age < START
+        return not (self.ready or self.goes or self.broken or self.over) and age < START
 
     def is_late(self, now: dt.datetime) -> bool:
         """Say whether it ought to be ready, and nobody knows why it is not."""
-        return not (self.ready or self.goes or self.broken or self.is_starting(now))
+        fine = self.ready or self.goes or self.is_starting(now)
+        return not (fine or self.broken or self.over)
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,12 @@ class Group:
     def ready(self) -> int:
         """How many of its pods are ready, without those that end."""
         return sum(pod.ready and not pod.ending for pod in self.pods)
+
+    @property
+    def broken(self) -> list[Pod]:
+        """Its pods that will not become ready; one that is over, until another one is ready."""
+        lacks = self.ready < self.wanted
+        return [p for p in self.pods if not p.goes and (p.broken or (p.over and lacks))]
 
     @property
     def ending(self) -> int:

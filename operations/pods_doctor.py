@@ -28,7 +28,7 @@ LOG_BYTES = 2**20
 # A word of Kubernetes's in what it says of a pod, and what to do then.
 REMEDIES = (
     ("OOMKilled", "It took more than its limit: raise `memory`, or make the partitions smaller."),
-    ("Evicted", "Its node ran short: raise `disk`, or see the node's own conditions."),
+    ("Evicted", "It or its node ran short: raise `disk`, or see the node's own conditions."),
     ("Insufficient", "No node has room: lower `cpu` or `memory`, or let there be more nodes."),
     ("ImagePull", "The node cannot get the image: may it pull from `imageRepository`?"),
     ("CrashLoopBackOff", "Its last lines say why."),
@@ -51,6 +51,7 @@ def findings(outputs: Mapping[str, Any], view: View, api: Api) -> Iterator[tuple
         yield from _group(group, view)
     yield from _warnings(view, api)
     yield from _restarts(view, api)
+    yield from _evictions(view, api)
     if view.report:
         yield report_checks.environments(outputs, view.report)
         yield report_checks.clocks(view.report)
@@ -122,6 +123,26 @@ def _restarts(view: View, api: Api) -> Iterator[tuple[bool, str]]:
         yield False, _with_remedy(f"{said} {pod.ended}") + _tail(pod, view.namespace, api)
     if not again:
         yield True, "restarts: no crash in the last hour"
+
+
+def _evictions(view: View, api: Api) -> Iterator[tuple[bool, str]]:
+    """A pod that was evicted took its data along; another one has its place and is well.
+
+    Only an event says so: to the kubelet a worker that ends in time has simply ended. Kubernetes
+    forgets events after an hour.
+    """
+    ours = tuple(f"{group.deployment}-" for group in view.all)
+    found = api.items(
+        "reading the events of evictions",
+        f"/api/v1/namespaces/{view.namespace}/events",
+        fieldSelector="reason=Evicted,involvedObject.kind=Pod",
+    )
+    evicted = [each for each in found if each["involvedObject"]["name"].startswith(ours)]
+    for each in evicted[-MOST_RESTARTS:]:
+        name = each["involvedObject"]["name"]
+        yield False, _with_remedy(f"pod {name}: Evicted, with what it held: {each['message']}")
+    if not evicted:
+        yield True, "evictions: none that Kubernetes remembers"
 
 
 def _ended_of_late(pod: Pod, now: dt.datetime) -> bool:

@@ -136,7 +136,7 @@ def _is_broken(pod: Any, said: Seen) -> bool:  # noqa: ANN401
         each.type == "PodScheduled" and each.status == "False"
         for each in pod.status.conditions or ()
     )
-    return pod.status.phase == "Failed" or unplaced or said.waits_in_vain
+    return unplaced or said.waits_in_vain
 
 
 def _group(

@@ -75,7 +75,7 @@ def _group_notes(group: Group, view: View) -> Iterator[str]:
 
 def _starting(group: Group, view: View) -> int:
     """Return how many of its pods are on their way, those that are not there yet included."""
-    there = sum(not pod.ending for pod in group.pods)
+    there = sum(not (pod.ending or pod.over) for pod in group.pods)
     lacking = 0 if group.refused else max(0, group.wanted - there)
     return lacking + sum(pod.is_starting(view.at) for pod in group.pods)
 
@@ -103,7 +103,7 @@ def group_faults(group: Group, view: View) -> Iterator[str]:
         yield f"{name} gets no more pods: {group.refused}"
     if group.name == SCHEDULER and not group.running and not group.pods and not group.refused:
         yield "No pod of the scheduler is there."
-    states = Counter(pod.state for pod in group.pods if pod.broken and not pod.goes)
+    states = Counter(pod.state for pod in group.broken)
     for state, number in states.items():
         yield f"{name}: {number} of {group.wanted} pods {state}"
     if 0 < group.wanted < group.workers:

@@ -25,6 +25,9 @@ REGISTERED = TEMPORARY / "registered"
 # Beyond the drain's own deadline: the nanny gives up a scheduler that does not answer 5 s after
 # it, and needs up to 18 s to end a hanging worker.
 GRACE_SECONDS = 30
+# Of `disk`, for what Dask spills; what is above it stays in memory. A pod that has more on its disk
+# than it may is evicted with a second's notice, and takes all of its data along.
+SPILLED = 0.9
 # While another template rolls, so much of the group holds the data.
 AWAY = "20%"
 # A node that is emptied takes no more of them at a time.
@@ -134,7 +137,7 @@ def worker_pod(
         disk=group.disk,
         grace=math.ceil(settings.drain_timeout) + GRACE_SECONDS,
         group=group_name,
-        variables=_variables(settings),
+        variables=_variables(settings, group),
         # A container that computes at its limit of CPU takes a while to start a process. No probe
         # ends it: tasks may hold the interpreter, and its data would be lost.
         readiness=core.ProbeArgs(exec_=registered, period_seconds=5, timeout_seconds=10),
@@ -158,10 +161,12 @@ def _arguments(group: KubernetesWorkerGroup) -> list[str]:
     ]
 
 
-def _variables(settings: KubernetesSettings) -> dict[str, str]:
+def _variables(settings: KubernetesSettings, group: KubernetesWorkerGroup) -> dict[str, str]:
     """Return what a worker's processes are told beside Dask's configuration."""
+    most = int(group.disk * SPILLED / group.layout.processes)
     told = {
         **HOME,
+        "DASK_DISTRIBUTED__WORKER__MEMORY__MAX_SPILL": str(most),
         "DASK_CLUSTER_DRAIN_SECONDS": f"{settings.drain_timeout:g}",
         "DASK_CLUSTER_READY_FILE": str(REGISTERED),
     }

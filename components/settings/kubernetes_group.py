@@ -41,7 +41,7 @@ class KubernetesWorkerGroup(WorkerGroup):
     disk: Annotated[
         Disk,
         about(
-            "The node's disk that a worker may use, for what Dask spills.",
+            "The node's disk that a worker may use. Dask spills 90 % of it; more stays in memory.",
             Change.ROLLS_WORKERS,
             example="20 GiB",
             shown="10 GiB",

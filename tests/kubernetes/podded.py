@@ -202,10 +202,14 @@ class Podded:
 
     def pods(self, group: str = "worker") -> list[dict[str, Any]]:
         """Return the pods of a group of workers, or of the scheduler, that are not told to end."""
+        return [pod for pod in self.there(group) if "deletionTimestamp" not in pod["metadata"]]
+
+    def there(self, group: str) -> list[dict[str, Any]]:
+        """Return the pods of a group that are not over: Kubernetes keeps those for long."""
         parts = {"scheduler", "jupyter"}
         key = "app.kubernetes.io/component" if group in parts else "dask-cluster/group"
         found = self.objects("pods", f"{key}={group}")
-        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        return [pod for pod in found if pod["status"]["phase"] in ("Pending", "Running")]
 
     def names(self, group: str = "worker", *, ready: bool = False) -> set[str]:
         """Return the names of these pods; or of those only that are ready."""
@@ -237,7 +241,7 @@ class Podded:
         """Wait until the group has so many pods, all ready, and none that ends; return them."""
 
         def whole() -> bool:
-            every = self.objects("pods", f"dask-cluster/group={group}")
+            every = self.there(group)
             stay = [pod for pod in every if "deletionTimestamp" not in pod["metadata"]]
             return count == len(every) == len(stay) == sum(map(is_ready, stay))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(900)
 
 # So long `up` waits for what never comes.
-SILENT = "60 s"
+SILENT = "30 s"
 PATIENT = "15 minutes"
 # A digest that no registry has.
 NOWHERE = f"registry.example.org/tests/nothing@sha256:{'0' * 64}"
@@ -34,6 +34,41 @@ with Client() as client:
     print(json.dumps("done"))
 """
 
+# 1.11 GB, all of which Dask is to move to a disk that has 1.07 GB.
+SPILL = """
+import json, os, time
+from distributed import Client
+def piece(n):
+    return os.urandom(10_000_000)
+def spill(dask_worker):
+    while dask_worker.data.fast and dask_worker.data.evict() >= 0:
+        pass
+with Client() as client:
+    client.wait_for_workers(1, timeout=60)
+    pieces = client.map(piece, range(111))
+    sizes = client.gather(client.map(len, pieces))
+    client.run(spill)
+    (worker,) = client.scheduler_info(n_workers=-1)["workers"].values()
+    # With a heartbeat.
+    time.sleep(10)
+    (after,) = client.scheduler_info(n_workers=-1)["workers"].values()
+    print(json.dumps([sum(sizes), worker["id"] == after["id"], after["metrics"]["spilled_bytes"]]))
+"""
+
+# What a task writes is not Dask's to bound.
+WRITE = """
+import json
+from distributed import Client
+def write(dask_worker):
+    with open(dask_worker.local_directory + "/mine", "wb") as file:
+        for _ in range(110):
+            file.write(bytes(10_000_000))
+        return file.tell()
+with Client() as client:
+    client.wait_for_workers(1, timeout=60)
+    print(json.dumps([*client.run(write).values()]))
+"""
+
 
 @pytest.fixture(scope="module")
 def stack(podded: Callable[[str], Podded]) -> Podded:
@@ -47,9 +82,8 @@ def stack(podded: Callable[[str], Podded]) -> Podded:
 def broken(stack: Podded) -> Iterator[Podded]:
     """The stack, which is mended after each test: `up` takes everything back."""
     yield stack
-    stack.edit(
-        workers=0, startTimeout=PATIENT, image=None, imageRepository=REPOSITORY, cpu=SMALL["cpu"]
-    )
+    sizes = {name: SMALL[name] for name in ("cpu", "memory", "disk")}
+    stack.edit(workers=0, startTimeout=PATIENT, image=None, imageRepository=REPOSITORY, **sizes)
     stack.up()
     stack.settled(0)
 
@@ -75,6 +109,33 @@ def test_an_image_that_cannot_be_pulled(broken: Podded) -> None:
     assert "not found" in said or "ImagePull" in said
     lines = broken.doctor(code=1)
     assert "registry.example.org/tests/nothing" in lines or "ImagePull" in lines
+
+
+def test_what_does_not_fit_on_the_disk_stays_in_memory(broken: Podded) -> None:
+    broken.edit(workers=1, cpu=1, memory="2 GiB", disk="1 GiB")
+    broken.up()
+    pods = broken.settled(1)
+    size, same, spilled = broken.python(SPILL)
+    assert size == 1_110_000_000
+    assert same
+    # Of 0.9 GiB; in whole pieces.
+    assert 950_000_000 < spilled["disk"] < 966_400_000
+    assert broken.settled(1) == pods
+
+
+def test_a_worker_whose_disk_is_full(broken: Podded) -> None:
+    """It is evicted, and another one has its place: all is well, and `doctor` tells."""
+    broken.edit(workers=1, disk="1 GiB")
+    broken.up()
+    (name,) = broken.settled(1)
+    assert broken.python(WRITE) == [1_100_000_000]
+    broken.until(lambda: name not in broken.names(ready=True), "it is evicted")
+    assert broken.settled(1) != {name}
+    assert broken.status()["faults"] == []
+    said = broken.doctor(code=1)
+    (line,) = [line for line in said.splitlines() if "Evicted" in line]
+    assert line.startswith(f"  no  pod {name}: Evicted, with what it held: ")
+    assert line.endswith("raise `disk`, or see the node's own conditions.")
 
 
 def test_a_worker_that_eats_too_much(broken: Podded) -> None:

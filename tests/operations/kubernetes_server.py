@@ -130,4 +130,5 @@ def _labels(item: dict[str, Any]) -> dict[str, str]:
 
 def _fields(event: dict[str, Any]) -> dict[str, str]:
     """Return the fields by which an event can be chosen."""
-    return {"involvedObject.name": event["involvedObject"]["name"], "type": event["type"]}
+    about = {f"involvedObject.{name}": value for name, value in event["involvedObject"].items()}
+    return about | {name: event[name] for name in ("reason", "type")}

@@ -48,6 +48,7 @@ def test_doctor(project: Project, kubernetes: Kubernetes) -> None:
         "  ok  group worker: 2 of 2 pods ready, 2 registered",
         "  ok  JupyterLab: 1 of 1 pods ready",
         "  ok  restarts: no crash in the last hour",
+        "  ok  evictions: none that Kubernetes remembers",
         f"  ok  environment {IDENTITY}: the same on all 3 processes",
         "  ok  clocks: the same everywhere",
         "  ok  logs: without a known sign of trouble in the last hour, of 4 of 4 pods",
@@ -56,7 +57,7 @@ def test_doctor(project: Project, kubernetes: Kubernetes) -> None:
     ]
     assert certificates.startswith("  ok  certificates: 36")
     assert way_in == f"  ok  the way in, for `run`: {project.outside}/bin/kubectl"
-    assert len(kubernetes.calls) == 11
+    assert len(kubernetes.calls) == 12
 
 
 def test_doctor_of_an_old_kubernetes(project: Project, kubernetes: Kubernetes) -> None:
@@ -95,7 +96,21 @@ def test_doctor_of_an_old_kubernetes(project: Project, kubernetes: Kubernetes) -
         (
             {"phase": "Failed", "reason": "Evicted", "message": "low on ephemeral-storage"},
             "Evicted: low on ephemeral-storage",
-            ". Its node ran short: raise `disk`, or see the node's own conditions.",
+            ". It or its node ran short: raise `disk`, or see the node's own conditions.",
+        ),
+        (
+            {
+                "phase": "Succeeded",
+                "containerStatuses": [
+                    {
+                        **crashed("Error", 1)["containerStatuses"][0],
+                        "ready": False,
+                        "state": {"terminated": {"reason": "Completed", "exitCode": 0}},
+                    }
+                ],
+            },
+            "ended: Completed, exit code 0",
+            "",
         ),
     ],
 )
@@ -111,6 +126,43 @@ def test_a_pod_that_is_not_well(
     assert f"  {said}" in printed
     printed, _ = project.command("doctor", "dev", code=1)
     assert f"  no  {said}{remedy}\n" in printed
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_pod_whose_place_another_one_has(
+    project: Project, kubernetes: Kubernetes, phase: str
+) -> None:
+    """Kubernetes keeps the one that was evicted; only an event says of each of them why."""
+    for number in range(3):
+        pod = kubernetes.put_pod(f"dask-dev-worker-9{number}", "worker", phase=phase)
+        pod["metadata"]["creationTimestamp"] = stamp(seconds=3600)
+    scratch = 'Usage of EmptyDir volume "scratch" exceeds the limit "1Gi".'
+    for name, kind, reason in (
+        ("dask-dev-worker-90", "Pod", "Evicted"),
+        ("dask-dev-worker-91", "Pod", "Killing"),
+        ("notes-1", "Pod", "Evicted"),
+    ):
+        kubernetes.put(
+            "events",
+            f"{name}.1",
+            type="Warning",
+            involvedObject={"name": name, "kind": kind},
+            reason=reason,
+            message=scratch,
+        )
+    printed, _ = project.command("status", "dev")
+    assert "running" in printed
+    assert "start" not in printed
+    printed, _ = project.command("doctor", "dev", code=1)
+    (line,) = [line for line in printed.splitlines() if line.startswith("  no")]
+    assert line == (
+        f"  no  pod dask-dev-worker-90: Evicted, with what it held: {scratch} It or its node ran "
+        "short: raise `disk`, or see the node's own conditions."
+    )
+    # Until the other one is there.
+    kubernetes.objects["pods"].remove(kubernetes.named("pods", "dask-dev-worker-1"))
+    printed, _ = project.command("status", "dev", code=1)
+    assert "  group worker: 1 start\n" in printed
 
 
 def test_doctor_of_a_container_that_was_started_again(
