@@ -75,6 +75,11 @@ SIGNS = (
         "Lower `workers` or `memory`, or close other programs.",
     ),
     Sign(
+        r"Spill file on disk reached capacity",
+        "a worker has spilled as much as it may",
+        "Raise `disk` or `memory`: above 80 % of its memory it takes no more tasks.",
+    ),
+    Sign(
         r"No space left on device",
         "the disk is full",
         "Make room; workers write data there that does not fit into memory.",

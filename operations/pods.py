@@ -115,9 +115,10 @@ class Group:
 
     @property
     def broken(self) -> list[Pod]:
-        """Its pods that will not become ready; one that is over, until another one is ready."""
-        lacks = self.ready < self.wanted
-        return [p for p in self.pods if not p.goes and (p.broken or (p.over and lacks))]
+        """Its pods that will not become ready; of those that are over the ones without heir."""
+        there = [pod.created for pod in self.pods if not (pod.over or pod.ending)]
+        heir = max(there, default="")
+        return [p for p in self.pods if not p.goes and (p.broken or (p.over and p.created > heir))]
 
     @property
     def ending(self) -> int:

@@ -138,9 +138,10 @@ def _evictions(view: View, api: Api) -> Iterator[tuple[bool, str]]:
         fieldSelector="reason=Evicted,involvedObject.kind=Pod",
     )
     evicted = [each for each in found if each["involvedObject"]["name"].startswith(ours)]
+    evicted.sort(key=lambda each: each["metadata"]["creationTimestamp"])
     for each in evicted[-MOST_RESTARTS:]:
-        name = each["involvedObject"]["name"]
-        yield False, _with_remedy(f"pod {name}: Evicted, with what it held: {each['message']}")
+        name, said = each["involvedObject"]["name"], each["message"].strip()
+        yield False, _with_remedy(f"pod {name}: Evicted, with what it held: {said}")
     if not evicted:
         yield True, "evictions: none that Kubernetes remembers"
 

@@ -67,7 +67,7 @@ def _group_notes(group: Group, view: View) -> Iterator[str]:
         )
     if group.ending:
         yield f"group {group.name}: {group.ending} end, and hand over their data first"
-    if earlier := sum(pod.replaced and not pod.ending for pod in group.pods):
+    if earlier := sum(pod.replaced and not (pod.ending or pod.over) for pod in group.pods):
         yield f"group {group.name}: {earlier} of an earlier template, replaced one after another"
     if starting := _starting(group, view):
         yield f"group {group.name}: {starting} start"

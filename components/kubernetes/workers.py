@@ -15,7 +15,7 @@ from components.kubernetes.disruption import create_disruption_budget
 from components.kubernetes.horizontal_autoscaler import create_horizontal_autoscaler
 from components.kubernetes.names import WORKER, Names, chosen
 from components.kubernetes.pods import HOME, TEMPORARY, Pod, Shared, template
-from components.settings import ports
+from components.settings import dask_configuration, ports
 
 if TYPE_CHECKING:
     from components.settings import KubernetesSettings, KubernetesWorkerGroup
@@ -26,8 +26,10 @@ REGISTERED = TEMPORARY / "registered"
 # it, and needs up to 18 s to end a hanging worker.
 GRACE_SECONDS = 30
 # Of `disk`, for what Dask spills; what is above it stays in memory. A pod that has more on its disk
-# than it may is evicted with a second's notice, and takes all of its data along.
+# than it may is evicted with a second's notice, and takes all of its data along. The rest is for
+# what Dask does not count: the last block of each file, and what tasks write.
 SPILLED = 0.9
+_SPILL = "distributed.worker.memory.max-spill"
 # While another template rolls, so much of the group holds the data.
 AWAY = "20%"
 # A node that is emptied takes no more of them at a time.
@@ -163,15 +165,17 @@ def _arguments(group: KubernetesWorkerGroup) -> list[str]:
 
 def _variables(settings: KubernetesSettings, group: KubernetesWorkerGroup) -> dict[str, str]:
     """Return what a worker's processes are told beside Dask's configuration."""
-    most = int(group.disk * SPILLED / group.layout.processes)
     told = {
         **HOME,
-        "DASK_DISTRIBUTED__WORKER__MEMORY__MAX_SPILL": str(most),
         "DASK_CLUSTER_DRAIN_SECONDS": f"{settings.drain_timeout:g}",
         "DASK_CLUSTER_READY_FILE": str(REGISTERED),
     }
     if settings.lifetime is not None:
         told["DASK_CLUSTER_LIFETIME_SECONDS"] = f"{settings.lifetime:g}"
+    # A variable would win over the stack file's own.
+    if not dask_configuration.says(settings.dask, _SPILL):
+        most = int(group.disk * SPILLED / group.layout.processes)
+        told["DASK_DISTRIBUTED__WORKER__MEMORY__MAX_SPILL"] = str(most)
     return told
 
 

@@ -188,6 +188,20 @@ def reserved(configuration: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(at, "only names of modules stand here", "Write `[a.module]`.")
 
 
+def says(configuration: Mapping[str, Any], name: str) -> bool:
+    """Return whether it has a key, in either spelling.
+
+    Args:
+        configuration: What stands under `dask:`.
+        name: Such as `distributed.worker.memory.max-spill`.
+    """
+    return any(
+        _hyphens(".".join((*path, str(key)))) == name
+        for path, mapping in _mappings(configuration)
+        for key in mapping
+    )
+
+
 def _is_list_of_text(value: object) -> bool:
     items = [value] if isinstance(value, str) else value
     return isinstance(items, list) and all(isinstance(each, str) for each in items)

@@ -14,26 +14,25 @@ for it: the machine forwards and translates nothing, and nobody outside can reac
 from __future__ import annotations
 
 import json
+import os
 import socket
-import subprocess
 import time
 from pathlib import Path
 from typing import Final
 
+from sandbox.kubernetes import wires
 from sandbox.kubernetes.errors import KubernetesError
 from sandbox.kubernetes.places import (
     API_PORT,
-    NODES,
+    BLOCKS,
     REGISTRY_NAME,
-    REGISTRY_PORT,
     Addresses,
     Place,
 )
+from sandbox.kubernetes.wires import run
 from sandbox.machine import leftovers
 from sandbox.machine.programs import program, spawn
 
-# Where `ip netns` puts its names; the box has a /run of its own.
-_NETWORKS: Final = "/run/netns"
 START_SECONDS: Final = 30.0
 END_SECONDS: Final = 30.0
 # What a kubelet wants to have set, and sets itself: in the box it writes to files that look like
@@ -87,9 +86,7 @@ class Box:
         spawn(unshare, place.log("box"))
         pid = self._appears()
         self._furnish(cache)
-        self._connect(pid, addresses)
-        for node in NODES:
-            self._connect_node(node, addresses)
+        wires.lay(self, self._place.wire, pid, addresses)
         return self._open_outward(pid, addresses)
 
     @property
@@ -112,15 +109,16 @@ class Box:
             which it has a moment later.
         """
         whole = [program(command[0]) or command[0], *command[1:]]
-        return spawn([*self._enter(node), *whole], self._place.log(name)), tuple(whole)
+        pid = spawn([*self._enter(node), *whole], self._place.log(name), _without_proxy())
+        return pid, tuple(whole)
 
-    def call(self, *command: str, data: str | None = None) -> str:
-        """Run a command in it and return what it printed.
+    def call(self, *command: str, data: str | None = None, node: str | None = None) -> str:
+        """Run a command in it, arguments as of `spawn`, and return what it printed.
 
         Raises:
             KubernetesError: It failed.
         """
-        return _call([*self._enter(), program(command[0]) or command[0], *command[1:]], data)
+        return run([*self._enter(node), program(command[0]) or command[0], *command[1:]], data)
 
     def arguments(self) -> set[tuple[str, ...]]:
         """Return the command lines of its processes."""
@@ -151,7 +149,7 @@ class Box:
         until = time.monotonic() + END_SECONDS
         while self._place.wire in (name for _, name in socket.if_nameindex()):
             if time.monotonic() > until:
-                _call([program("ip") or "ip", "link", "delete", self._place.wire])
+                run([program("ip") or "ip", "link", "delete", self._place.wire])
             time.sleep(0.05)
 
     @property
@@ -162,7 +160,7 @@ class Box:
         pid = self.pid
         if pid is None:
             raise KubernetesError("the Kubernetes of this machine does not run")
-        network = f"--net=/proc/{pid}/root{_NETWORKS}/{node}" if node else "--net"
+        network = f"--net=/proc/{pid}/root{wires.NETWORKS}/{node}" if node else "--net"
         return [
             program("nsenter") or "nsenter",
             *(f"--target={pid}", network, "--mount", "--pid", "--wd=/", "--"),
@@ -180,8 +178,8 @@ class Box:
     def _write_files(self, addresses: Addresses) -> None:
         run = self._place.run
         (run / "resolv.conf").write_text(f"nameserver {addresses.nameserver}\n")
-        hosts = Path("/etc/hosts").read_text()
-        (run / "hosts").write_text(f"{hosts}\n{addresses.control} {REGISTRY_NAME}\n")
+        own = f"\n{addresses.control} {REGISTRY_NAME}\n"
+        (run / "hosts").write_bytes(Path("/etc/hosts").read_bytes() + own.encode())
         for name, value in _KUBELET_WANTS.items():
             path = run / "sysctl" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,44 +189,6 @@ class Box:
         """Give it mounts of its own."""
         script = Path(__file__).with_name("furnish.sh").read_text()
         self.call("sh", "-seu", str(self._place.run), str(cache), data=script)
-
-    def _connect(self, pid: int, addresses: Addresses) -> None:
-        """Lay the wire between this machine and the box."""
-        ip, wire = program("ip") or "ip", self._place.wire
-        machine, control = addresses.machine, addresses.control
-        _call([ip, "link", "add", wire, "type", "veth", "peer", "name", "wire", "netns", str(pid)])
-        _call([ip, "address", "add", str(machine), "peer", str(control), "dev", wire])
-        _call([ip, "link", "set", wire, "up"])
-        _call([ip, "route", "add", str(addresses.block), "via", str(control)])
-        self._ip(
-            "link set lo up",
-            f"address add {control} peer {machine} dev wire",
-            "link set wire up",
-        )
-        self.call("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        self.call("nft", "-f", "-", data=_rules(addresses))
-
-    def _connect_node(self, node: str, addresses: Addresses) -> None:
-        """Make the network of a node, and lay its wire; at the other end it has the node's name."""
-        control, address = addresses.control, addresses.node(node)
-        self._ip(
-            f"netns add {node}",
-            f"link add {node} type veth peer name wire netns {node}",
-            f"address add {control} peer {address} dev {node}",
-            f"link set {node} up",
-        )
-        self._ip(
-            "link set lo up",
-            f"address add {address} peer {control} dev wire",
-            "link set wire up",
-            f"route add default via {control}",
-            node=node,
-        )
-        self._ip(f"route add {addresses.node_pods(node)} via {address}")
-
-    def _ip(self, *lines: str, node: str | None = None) -> None:
-        where = ["-netns", node] if node else []
-        self.call("ip", *where, "-batch", "-", data="\n".join(lines))
 
     def _open_outward(self, pid: int, addresses: Addresses) -> int:
         """Start what connects for the box, and return the port that it keeps open for the API."""
@@ -269,32 +229,9 @@ class Box:
         return port
 
 
-def _rules(addresses: Addresses) -> str:
-    """Return the firewall of the box: from outside of this machine nobody gets in."""
-    return f"""
-table ip dask {{
-  set registries {{ type inet_service; elements = {{ 80 }}; }}
-  chain in {{
-    type filter hook prerouting priority raw; policy accept
-    iifname "wire" ip saddr != {addresses.machine} drop
-  }}
-  chain registry {{
-    type nat hook output priority -100; policy accept
-    ip daddr 127.0.0.1 tcp dport @registries redirect to :{REGISTRY_PORT}
-  }}
-  chain out {{
-    type nat hook postrouting priority srcnat; policy accept
-    oifname "tap0" masquerade
-  }}
-}}
-"""
-
-
-def _call(command: list[str], data: str | None = None) -> str:
-    done = subprocess.run(
-        command, input=data or "", capture_output=True, text=True, timeout=120, check=False
-    )
-    if done.returncode:
-        words = " ".join(command)
-        raise KubernetesError(f"{words}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+def _without_proxy() -> dict[str, str]:
+    """Return what keeps its programs from asking a proxy of this machine's for each other."""
+    own = ["localhost", "127.0.0.1", REGISTRY_NAME, *map(str, BLOCKS)]
+    said = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    value = ",".join([said, *own] if said else own)
+    return {"no_proxy": value, "NO_PROXY": value}

@@ -16,7 +16,7 @@ from sandbox.kubernetes import lacks as needs
 from sandbox.kubernetes.box import Box
 from sandbox.kubernetes.errors import KubernetesError
 from sandbox.kubernetes.images import Host, Images
-from sandbox.kubernetes.places import REGISTRY, Place
+from sandbox.kubernetes.places import Place
 from sandbox.machine import leftovers, lock
 from sandbox.machine.errors import MachineError
 
@@ -35,13 +35,10 @@ class Running:
     Attributes:
         kubeconfig: File whose only context is `dask-rehearsal`, with all rights.
         docker_host: Address of the engine that builds images and pushes them, for `DOCKER_HOST`.
-        registry: Address of the registry that answers for all repositories, as the engine and the
-            nodes see it.
     """
 
     kubeconfig: Path
     docker_host: str
-    registry: str
 
 
 def lacks() -> list[Lack]:
@@ -135,7 +132,7 @@ def release(claim: Path, say: Callable[[str], None], *, place: Place | None = No
 
 
 def _running(place: Place) -> Running:
-    return Running(place.kubeconfig, place.docker, REGISTRY)
+    return Running(place.kubeconfig, place.docker)
 
 
 def _end(place: Place) -> None:

@@ -119,7 +119,7 @@ class Images:
                 "filesystem": {"rootdirectory": str(self._place.cache / "registry")},
                 "delete": {"enabled": True},
             },
-            "http": {"addr": f":{REGISTRY_PORT}"},
+            "http": {"addr": f"0.0.0.0:{REGISTRY_PORT}"},
         }
         file.write_text(json.dumps(settings))
         self._lead(REGISTRY)

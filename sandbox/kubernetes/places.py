@@ -108,7 +108,7 @@ class Addresses:
 
     @property
     def link(self) -> IPv4Network:
-        """The network between this machine and the box."""
+        """Of this machine's end of the wires, the control plane's and the nodes'."""
         return self._subnet(24, 0)
 
     @property

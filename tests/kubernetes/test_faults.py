@@ -36,7 +36,7 @@ with Client() as client:
 
 # 1.11 GB, all of which Dask is to move to a disk that has 1.07 GB.
 SPILL = """
-import json, os, time
+import json, os
 from distributed import Client
 def piece(n):
     return os.urandom(10_000_000)
@@ -48,22 +48,19 @@ with Client() as client:
     pieces = client.map(piece, range(111))
     sizes = client.gather(client.map(len, pieces))
     client.run(spill)
-    (worker,) = client.scheduler_info(n_workers=-1)["workers"].values()
-    # With a heartbeat.
-    time.sleep(10)
-    (after,) = client.scheduler_info(n_workers=-1)["workers"].values()
-    print(json.dumps([sum(sizes), worker["id"] == after["id"], after["metrics"]["spilled_bytes"]]))
+    (spilled,) = client.run(lambda dask_worker: dask_worker.data.spilled_total.disk).values()
+    print(json.dumps([sum(sizes), spilled]))
 """
 
 # What a task writes is not Dask's to bound.
 WRITE = """
-import json
+import json, os
 from distributed import Client
 def write(dask_worker):
     with open(dask_worker.local_directory + "/mine", "wb") as file:
-        for _ in range(110):
-            file.write(bytes(10_000_000))
-        return file.tell()
+        # At once, as the kubelet may look at any moment.
+        os.posix_fallocate(file.fileno(), 0, 1_100_000_000)
+        return os.fstat(file.fileno()).st_size
 with Client() as client:
     client.wait_for_workers(1, timeout=60)
     print(json.dumps([*client.run(write).values()]))
@@ -104,7 +101,8 @@ def test_a_pod_that_fits_nowhere(broken: Podded) -> None:
 
 
 def test_an_image_that_cannot_be_pulled(broken: Podded) -> None:
-    said = fails(broken, imageRepository=None, image=NOWHERE)
+    # It gives up by itself, 20 s after the node has tried in vain.
+    said = fails(broken, imageRepository=None, image=NOWHERE, startTimeout="2 minutes")
     assert "registry.example.org/tests/nothing" in said
     assert "not found" in said or "ImagePull" in said
     lines = broken.doctor(code=1)
@@ -115,11 +113,10 @@ def test_what_does_not_fit_on_the_disk_stays_in_memory(broken: Podded) -> None:
     broken.edit(workers=1, cpu=1, memory="2 GiB", disk="1 GiB")
     broken.up()
     pods = broken.settled(1)
-    size, same, spilled = broken.python(SPILL)
+    size, spilled = broken.python(SPILL)
     assert size == 1_110_000_000
-    assert same
     # Of 0.9 GiB; in whole pieces.
-    assert 950_000_000 < spilled["disk"] < 966_400_000
+    assert 950_000_000 < spilled < 966_400_000
     assert broken.settled(1) == pods
 
 
@@ -129,7 +126,7 @@ def test_a_worker_whose_disk_is_full(broken: Podded) -> None:
     broken.up()
     (name,) = broken.settled(1)
     assert broken.python(WRITE) == [1_100_000_000]
-    broken.until(lambda: name not in broken.names(ready=True), "it is evicted")
+    broken.until(lambda: name not in broken.names(), "it is evicted")
     assert broken.settled(1) != {name}
     assert broken.status()["faults"] == []
     said = broken.doctor(code=1)

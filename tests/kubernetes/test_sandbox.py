@@ -14,6 +14,7 @@ import subprocess
 import time
 import urllib.request
 from functools import partial
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -290,7 +291,8 @@ def test_pods_of_both_nodes_reach_each_other(running: Running, web: str) -> None
         address = f"http://{pod['status']['podIP']}:8000"
         for one in pods:
             name = one["metadata"]["name"]
-            assert kubectl("exec", name, "--", "python", "-c", script, address) == "200\n"
+            fetch = partial(kubectl, "exec", name, "--", "python", "-c", script, address)
+            assert eventually(fetch) == "200\n"
 
 
 def test_nobody_else_gets_in(web: str) -> None:
@@ -306,6 +308,27 @@ def test_nobody_else_gets_in(web: str) -> None:
     finally:
         box.call("ip", "route", "delete", f"{other}/32", "dev", "wire")
         subprocess.run(["ip", "address", "delete", f"{other}/32", "dev", PLACE.wire], check=True)
+
+
+def test_the_registry_is_for_the_nodes_alone(web: str) -> None:
+    """It has no login: neither this machine's people nor pods reach it."""
+    node = kubectl("get", "nodes", "--output=jsonpath={.items[0].status.addresses[0].address}")
+    control = str(IPv4Address(node) - int(node.rpartition(".")[2]) + 2)
+    assert unreached(control, 5000)
+    script = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+    reach = ("exec", web, "--", "python", "-c", script, control)
+    kubectl(*reach, "6443")
+    with pytest.raises(AssertionError, match="TimeoutError"):
+        kubectl(*reach, "5000")
+
+
+def test_an_address_that_nobody_has_leads_nowhere(web: str) -> None:
+    """Neither for this machine nor, over slirp4netns, to this machine and around again."""
+    service = kubectl("get", "service", "web", "--output=jsonpath={.spec.clusterIP}")
+    nobody = str(IPv4Address(kubectl("get", web, "--output=jsonpath={.status.podIP}")) + 99)
+    for address in (service, nobody):
+        with pytest.raises(OSError, match=r"No route to host|Network is unreachable"):
+            socket.create_connection((address, 80), 10)
 
 
 def test_logs_and_forwarded_ports(web: str) -> None:
@@ -444,7 +467,7 @@ def belongs(process: Path) -> bool:
 def same(before: State) -> None:
     assert not [folder for folder in Path("/proc").glob("[0-9]*") if belongs(folder)]
     # Other tests may run beside these.
-    mine = (PLACE.run.name, PLACE.wire, "/proc/sys/vm/", "/proc/sys/kernel/")
+    mine = (PLACE.run.name, PLACE.wire, *NODES, "/proc/sys/vm/", "/proc/sys/kernel/")
     until = time.monotonic() + 20
     while found := [
         line for line in before.differences(State.now()) if any(name in line for name in mine)

@@ -30,7 +30,7 @@ class Cluster:
     broken: str = ""
 
     def find(self) -> Running | None:
-        return Running(self.kubeconfig, "unix:///run/d.sock", "r") if self.runs else None
+        return Running(self.kubeconfig, "unix:///run/d.sock") if self.runs else None
 
     def start(
         self,

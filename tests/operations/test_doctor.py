@@ -136,6 +136,7 @@ SIGNS = {
     "distributed.nanny.memory - WARNING - Worker exceeded 95% memory budget": "a worker ran out",
     "distributed.worker.memory - WARNING - Unmanaged memory use is high": "a worker holds memory",
     "MemoryError": "a process could not get memory",
+    "distributed.spill - WARNING - Spill file on disk reached capacity": "a worker has spilled as",
     "OSError: [Errno 28] No space left on device": "the disk is full",
 }
 

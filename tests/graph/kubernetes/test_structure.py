@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pytest
 
-from tests.graph.kubernetes.variations import ALL, BASE, variation
+from tests.graph.kubernetes.variations import ALL, BASE, variation, written
 from tests.graph.recorder import STACK, build
 
 if TYPE_CHECKING:
@@ -170,6 +170,16 @@ def test_an_autoscaler_of_kubernetes_is_there_where_it_is_asked_for() -> None:
     assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 20)
     assert spec["scaleTargetRef"]["name"] == "dask-test-worker"
     assert not variation("scaler").of(":HorizontalPodAutoscaler")
+
+
+@pytest.mark.parametrize(("key", "ours"), [("max-spill", 0), ("max_spill", 0), ("target", 1)])
+def test_a_stack_files_own_bound_for_what_is_spilled_wins(key: str, ours: int) -> None:
+    chosen = {"distributed": {"worker": {"memory": {key: 0.5}}}}
+    graph = build(written({"dask": chosen}), stack="test")
+    spec = graph.one(":Deployment", "dask-test-worker").inputs["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    names = [variable["name"] for variable in container["env"]]
+    assert names.count("DASK_DISTRIBUTED__WORKER__MEMORY__MAX_SPILL") == ours
 
 
 @every_stack
