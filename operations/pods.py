@@ -115,10 +115,13 @@ class Group:
 
     @property
     def broken(self) -> list[Pod]:
-        """Its pods that will not become ready; of those that are over the ones without heir."""
-        there = [pod.created for pod in self.pods if not (pod.over or pod.ending)]
-        heir = max(there, default="")
-        return [p for p in self.pods if not p.goes and (p.broken or (p.over and p.created > heir))]
+        """Its pods that will not become ready, and those that are over and are missed."""
+        return [pod for pod in self.pods if not pod.goes and (pod.broken or self._misses(pod))]
+
+    def _misses(self, pod: Pod) -> bool:
+        """Say whether it is over, the group has too few, and no younger one has its place."""
+        there = [each.created for each in self.pods if not (each.over or each.ending)]
+        return pod.over and self.ready < self.wanted and pod.created > max(there, default="")
 
     @property
     def ending(self) -> int:

@@ -163,6 +163,12 @@ def test_a_pod_whose_place_another_one_has(
     kubernetes.objects["pods"].remove(kubernetes.named("pods", "dask-dev-worker-1"))
     printed, _ = project.command("status", "dev")
     assert "  group worker: 1 start\n" in printed
+    # Nor is it when none is wanted.
+    kubernetes.named("deployments", "dask-dev-worker")["spec"]["replicas"] = 0
+    kubernetes.objects["pods"].remove(kubernetes.named("pods", "dask-dev-worker-0"))
+    kubernetes.report["workers"] = []
+    printed, _ = project.command("status", "dev")
+    assert "  stopped: group worker has none of its 2 workers" in printed
 
 
 def test_doctor_of_a_container_that_was_started_again(
