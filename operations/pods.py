@@ -62,12 +62,15 @@ class Pod:
     def is_starting(self, now: dt.datetime) -> bool:
         """Say whether it is not ready yet, and need not be."""
         age = now - dt.datetime.fromisoformat(self.created)
-        return not (self.ready or self.goes or self.broken or self.over) and age < START
+        return self._is_awaited and age < START
 
     def is_late(self, now: dt.datetime) -> bool:
         """Say whether it ought to be ready, and nobody knows why it is not."""
-        fine = self.ready or self.goes or self.is_starting(now)
-        return not (fine or self.broken or self.over)
+        return self._is_awaited and not self.is_starting(now)
+
+    @property
+    def _is_awaited(self) -> bool:
+        return not (self.ready or self.goes or self.broken or self.over)
 
 
 @dataclass(frozen=True)
@@ -115,13 +118,22 @@ class Group:
 
     @property
     def broken(self) -> list[Pod]:
-        """Its pods that will not become ready, and those that are over and are missed."""
-        return [pod for pod in self.pods if not pod.goes and (pod.broken or self._misses(pod))]
+        """Its pods that will not become ready, and those that are over and are missed.
 
-    def _misses(self, pod: Pod) -> bool:
-        """Say whether it is over, the group has too few, and no younger one has its place."""
-        there = [each.created for each in self.pods if not (each.over or each.ending)]
-        return pod.over and self.ready < self.wanted and pod.created > max(there, default="")
+        One is missed if the group has too few, and no younger one has its place.
+        """
+        lacks = self.ready < self.wanted
+        youngest = max((pod.created for pod in self.there), default="")
+        return [
+            pod
+            for pod in self.pods
+            if not pod.goes and (pod.broken or (pod.over and lacks and pod.created > youngest))
+        ]
+
+    @property
+    def there(self) -> list[Pod]:
+        """Its pods that neither end nor are over."""
+        return [pod for pod in self.pods if not (pod.ending or pod.over)]
 
     @property
     def ending(self) -> int:

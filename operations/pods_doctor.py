@@ -101,18 +101,20 @@ def _warnings(view: View, api: Api) -> Iterator[tuple[bool, str]]:
     """Of a container that is not made for minutes only an event says why."""
     late = [pod for group in view.all for pod in group.pods if pod.is_late(view.at)]
     for pod in [pod for pod in late if pod.phase == "Pending"][:MOST_RESTARTS]:
-        found = api.items(
-            f"reading the events of {pod.name}",
-            f"/api/v1/namespaces/{view.namespace}/events",
-            fieldSelector=f"involvedObject.name={pod.name},type=Warning",
-        )
-        for event in list(found)[-1:]:
+        chosen = f"involvedObject.name={pod.name},type=Warning"
+        found = _events(view, api, f"reading the events of {pod.name}", chosen)
+        for event in found[-1:]:
             yield False, _with_remedy(f"pod {pod.name}: {event['reason']}: {event['message']}")
+
+
+def _events(view: View, api: Api, what: str, chosen: str) -> list[dict[str, Any]]:
+    path = f"/api/v1/namespaces/{view.namespace}/events"
+    return list(api.items(what, path, fieldSelector=chosen))
 
 
 def _with_remedy(line: str) -> str:
     found = [remedy for word, remedy in REMEDIES if word in line]
-    return f"{line.rstrip('.')}. {found[0]}" if found else line
+    return f"{line.rstrip('. ')}. {found[0]}" if found else line
 
 
 def _restarts(view: View, api: Api) -> Iterator[tuple[bool, str]]:
@@ -132,16 +134,13 @@ def _evictions(view: View, api: Api) -> Iterator[tuple[bool, str]]:
     forgets events after an hour.
     """
     ours = tuple(f"{group.deployment}-" for group in view.all)
-    found = api.items(
-        "reading the events of evictions",
-        f"/api/v1/namespaces/{view.namespace}/events",
-        fieldSelector="reason=Evicted,involvedObject.kind=Pod",
-    )
+    chosen = "reason=Evicted,involvedObject.kind=Pod"
+    found = _events(view, api, "reading the events of evictions", chosen)
     evicted = [each for each in found if each["involvedObject"]["name"].startswith(ours)]
     evicted.sort(key=lambda each: each["metadata"]["creationTimestamp"])
     for each in evicted[-MOST_RESTARTS:]:
-        name, said = each["involvedObject"]["name"], each["message"].strip()
-        yield False, _with_remedy(f"pod {name}: Evicted, with what it held: {said}")
+        said = f"pod {each['involvedObject']['name']}: Evicted, with what it held"
+        yield False, _with_remedy(f"{said}: {each['message']}")
     if not evicted:
         yield True, "evictions: none that Kubernetes remembers"
 

@@ -67,7 +67,7 @@ def _group_notes(group: Group, view: View) -> Iterator[str]:
         )
     if group.ending:
         yield f"group {group.name}: {group.ending} end, and hand over their data first"
-    if earlier := sum(pod.replaced and not (pod.ending or pod.over) for pod in group.pods):
+    if earlier := sum(pod.replaced for pod in group.there):
         yield f"group {group.name}: {earlier} of an earlier template, replaced one after another"
     if starting := _starting(group, view):
         yield f"group {group.name}: {starting} start"
@@ -75,8 +75,7 @@ def _group_notes(group: Group, view: View) -> Iterator[str]:
 
 def _starting(group: Group, view: View) -> int:
     """Return how many of its pods are on their way, those that are not there yet included."""
-    there = sum(not (pod.ending or pod.over) for pod in group.pods)
-    lacking = 0 if group.refused else max(0, group.wanted - there)
+    lacking = 0 if group.refused else max(0, group.wanted - len(group.there))
     return lacking + sum(pod.is_starting(view.at) for pod in group.pods)
 
 

@@ -29,7 +29,7 @@ GRACE_SECONDS = 30
 # than it may is evicted with a second's notice, and takes all of its data along. The rest is for
 # what Dask does not count: the last block of each file, and what tasks write.
 SPILLED = 0.9
-_SPILL = "distributed.worker.memory.max-spill"
+_MAX_SPILL = "distributed.worker.memory.max-spill"
 # While another template rolls, so much of the group holds the data.
 AWAY = "20%"
 # A node that is emptied takes no more of them at a time.
@@ -173,7 +173,7 @@ def _variables(settings: KubernetesSettings, group: KubernetesWorkerGroup) -> di
     if settings.lifetime is not None:
         told["DASK_CLUSTER_LIFETIME_SECONDS"] = f"{settings.lifetime:g}"
     # A variable would win over the stack file's own.
-    if not dask_configuration.says(settings.dask, _SPILL):
+    if not dask_configuration.says(settings.dask, _MAX_SPILL):
         most = int(group.disk * SPILLED / group.layout.processes)
         told["DASK_DISTRIBUTED__WORKER__MEMORY__MAX_SPILL"] = str(most)
     return told

@@ -29,9 +29,9 @@ from sandbox.kubernetes.places import (
     Addresses,
     Place,
 )
-from sandbox.kubernetes.wires import run
 from sandbox.machine import leftovers
 from sandbox.machine.programs import program, spawn
+from sandbox.machine.registries import without_proxy
 
 START_SECONDS: Final = 30.0
 END_SECONDS: Final = 30.0
@@ -109,7 +109,9 @@ class Box:
             which it has a moment later.
         """
         whole = [program(command[0]) or command[0], *command[1:]]
-        pid = spawn([*self._enter(node), *whole], self._place.log(name), _without_proxy())
+        # Between its programs no proxy of this machine's is asked.
+        surroundings = without_proxy(dict(os.environ), (REGISTRY_NAME, *map(str, BLOCKS)))
+        pid = spawn([*self._enter(node), *whole], self._place.log(name), surroundings)
         return pid, tuple(whole)
 
     def call(self, *command: str, data: str | None = None, node: str | None = None) -> str:
@@ -118,7 +120,9 @@ class Box:
         Raises:
             KubernetesError: It failed.
         """
-        return run([*self._enter(node), program(command[0]) or command[0], *command[1:]], data)
+        return wires.run(
+            [*self._enter(node), program(command[0]) or command[0], *command[1:]], data
+        )
 
     def arguments(self) -> set[tuple[str, ...]]:
         """Return the command lines of its processes."""
@@ -149,7 +153,7 @@ class Box:
         until = time.monotonic() + END_SECONDS
         while self._place.wire in (name for _, name in socket.if_nameindex()):
             if time.monotonic() > until:
-                run([program("ip") or "ip", "link", "delete", self._place.wire])
+                wires.run([program("ip") or "ip", "link", "delete", self._place.wire])
             time.sleep(0.05)
 
     @property
@@ -227,11 +231,3 @@ class Box:
         if "error" in json.loads(said):
             raise KubernetesError(f"slirp4netns opens no port on this machine: {said}")
         return port
-
-
-def _without_proxy() -> dict[str, str]:
-    """Return what keeps its programs from asking a proxy of this machine's for each other."""
-    own = ["localhost", "127.0.0.1", REGISTRY_NAME, *map(str, BLOCKS)]
-    said = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    value = ",".join([said, *own] if said else own)
-    return {"no_proxy": value, "NO_PROXY": value}

@@ -53,7 +53,6 @@ class ControlPlane:
         self._addresses = addresses
         self._binaries = place.binaries
         self._authority = authority
-        self._server = f"https://{addresses.control}:{API_PORT}"
         self._tokens = certificates.signing_keys(place.certificates)
         # Of pretended nodes, when there are any.
         self._config("kwok", "kwok", "system:masters")
@@ -221,4 +220,4 @@ class ControlPlane:
 
     def _config(self, name: str, user: str, group: str | None = None) -> Path:
         path = self._place.run / f"{name}.kubeconfig"
-        return self._authority.kubeconfig(path, self._server, user, group=group)
+        return self._authority.kubeconfig(path, self._addresses.server, user, group=group)

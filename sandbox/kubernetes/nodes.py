@@ -9,12 +9,12 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.kubernetes.control_plane import Program
-from sandbox.kubernetes.places import API_PORT, Addresses, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.kubernetes.certificates import Authority
+    from sandbox.kubernetes.places import Addresses, Place
 
 # From `containernetworking-plugins`.
 CNI: Final = "/usr/lib/cni"
@@ -65,9 +65,11 @@ class Node:
             authority: Signs for it.
         """
         user = f"system:node:{self.name}"
-        server = f"https://{self._addresses.control}:{API_PORT}"
         config = authority.kubeconfig(
-            self._folder / f"{self.name}.kubeconfig", server, user, group="system:nodes"
+            self._folder / f"{self.name}.kubeconfig",
+            self._addresses.server,
+            user,
+            group="system:nodes",
         )
         serving = authority.issue(
             f"kubelet-{self.name}", user, group="system:nodes", addresses=[self._address, self.name]
@@ -95,8 +97,9 @@ class Node:
             authority: Signs for it.
         """
         name, user = "kube-proxy", "system:kube-proxy"
-        server = f"https://{self._addresses.control}:{API_PORT}"
-        config = authority.kubeconfig(self._folder / f"{name}-{self.name}.kubeconfig", server, user)
+        config = authority.kubeconfig(
+            self._folder / f"{name}-{self.name}.kubeconfig", self._addresses.server, user
+        )
         return Program(
             f"{name}-{self.name}",
             (

@@ -121,6 +121,11 @@ class Addresses:
         """That of the API server and of names."""
         return self.link[2]
 
+    @property
+    def server(self) -> str:
+        """Where programs of the box find the API server."""
+        return f"https://{self.control}:{API_PORT}"
+
     def node(self, name: str) -> IPv4Address:
         """Return a node's address."""
         return self.link[11 + NODES.index(name)]

@@ -87,7 +87,7 @@ class Registries:
             if wanted:
                 variables[name] = value
                 files.update(there)
-        return cls(_without_proxy(variables, direct), files)
+        return cls(without_proxy(variables, direct), files)
 
     def mounts(self) -> list[str]:
         """Return arguments of `docker run` that show a container the files."""
@@ -113,7 +113,7 @@ def _named(value: str, root: Path) -> Iterator[tuple[str, Path]]:
             yield word, path.resolve()
 
 
-def _without_proxy(variables: dict[str, str], direct: Iterable[str]) -> dict[str, str]:
+def without_proxy(variables: dict[str, str], direct: Iterable[str]) -> dict[str, str]:
     """Return the variables with addresses that no proxy knows left out of it."""
     proxies = [name for name in variables if _PROXIES.fullmatch(name)]
     if not proxies:

@@ -14,7 +14,7 @@ import subprocess
 import time
 import urllib.request
 from functools import partial
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,7 +23,7 @@ import pytest
 from sandbox.kubernetes import build, cluster, kwok
 from sandbox.kubernetes.box import Box
 from sandbox.kubernetes.errors import KubernetesError
-from sandbox.kubernetes.places import NODES, Place
+from sandbox.kubernetes.places import NODES, Addresses, Place
 from sandbox.machine import leftovers
 from tests.kubernetes.machine import State
 from tests.kubernetes.podded import CACHE
@@ -313,7 +313,7 @@ def test_nobody_else_gets_in(web: str) -> None:
 def test_the_registry_is_for_the_nodes_alone(web: str) -> None:
     """It has no login: neither this machine's people nor pods reach it."""
     node = kubectl("get", "nodes", "--output=jsonpath={.items[0].status.addresses[0].address}")
-    control = str(IPv4Address(node) - int(node.rpartition(".")[2]) + 2)
+    control = str(Addresses(IPv4Network(f"{node}/16", strict=False)).control)
     assert unreached(control, 5000)
     script = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
     reach = ("exec", web, "--", "python", "-c", script, control)
