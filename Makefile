@@ -115,6 +115,8 @@ clean: ## remove what was built; destroy the clusters first
 $(UV): images/environment/uv.txt
 	@test -n "$(PYTHON)" || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed, and none is on PATH. Set PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || \
+		{ echo "$(PYTHON) has no pip: leave its environment (deactivate), or set PYTHON=..." >&2; exit 1; }
 	@echo "fetching uv from PyPI (.cache) ..."
 	@rm -rf .cache/uv-tool
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \

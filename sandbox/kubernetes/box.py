@@ -110,7 +110,8 @@ class Box:
         """
         whole = [program(command[0]) or command[0], *command[1:]]
         # Between its programs no proxy of this machine's is asked.
-        surroundings = without_proxy(dict(os.environ), (REGISTRY_NAME, *map(str, BLOCKS)))
+        proxies = {key: os.environ[key] for key in os.environ if key.lower().endswith("_proxy")}
+        surroundings = without_proxy(proxies, (REGISTRY_NAME, *map(str, BLOCKS)))
         pid = spawn([*self._enter(node), *whole], self._place.log(name), surroundings)
         return pid, tuple(whole)
 
